@@ -1,0 +1,302 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// roundTripper is an issuer inside a synctest bubble, where time is made.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// bubble is an issuer that publishes document, takes delay to answer, and
+// notes when it was asked.
+type bubble struct {
+	mu       sync.Mutex
+	document string
+	delay    time.Duration
+	fail     bool
+	asked    []time.Time
+}
+
+func (b *bubble) RoundTrip(r *http.Request) (*http.Response, error) {
+	b.mu.Lock()
+	b.asked = append(b.asked, time.Now())
+	delay, fail, document := b.delay, b.fail, b.document
+	b.mu.Unlock()
+	select {
+	case <-time.After(delay):
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	if fail {
+		return nil, errors.New("connection refused")
+	}
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(document)), Request: r}, nil
+}
+
+func (b *bubble) set(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
+}
+
+func (b *bubble) times() []time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]time.Time(nil), b.asked...)
+}
+
+func (b *bubble) config() Config {
+	return Config{URL: "https://issuer.example/jwks.json", Client: &http.Client{Transport: b}}
+}
+
+// wantAtMostTenAMinute looks through every window of a minute.
+func wantAtMostTenAMinute(t *testing.T, asked []time.Time) {
+	t.Helper()
+	for i := range asked {
+		if i >= fetchesMax && asked[i].Sub(asked[i-fetchesMax]) < window {
+			t.Fatalf("fetches %d to %d lie within %v", i-fetchesMax, i, asked[i].Sub(asked[i-fetchesMax]))
+		}
+	}
+}
+
+func withKid(kid string) string { return sign(`{"alg":"ES256","kid":"`+kid+`"}`, claims(nil), ecKey()) }
+
+// guess is what a stranger can make: the signature is never looked at.
+func guess(kid string) string {
+	return zeroSignature(`{"alg":"ES256","kid":"`+kid+`"}`, claims(nil), 64)
+}
+
+func TestARotatedKeyIsFetchedOnceForEverybody(t *testing.T) {
+	s := newKeyServer(t, goodSet())
+	k := startReady(t, Config{URL: s.URL})
+	before := s.fetches.Load()
+	s.publish(jwkSet(jwk("e1", ecKey(), nil), jwk("new", otherEC(), nil)))
+	token := sign(`{"alg":"ES256","kid":"new"}`, claims(nil), otherEC())
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			if _, _, err := k.Verify(context.Background(), token, expect); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := s.fetches.Load() - before; n != 1 {
+		t.Errorf("found %d fetches, want 1", n)
+	}
+	if _, err := k.VerifySignature(t.Context(), sign(headRS, claims(nil), rsaKey())); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a key that is no longer published: found %v, want ErrInvalid", err)
+	}
+}
+
+func TestAKeyReplacedUnderItsKidIsNoticedAtTheNextRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{document: goodSet()}
+		k := startReady(t, b.config())
+		b.set(func() { b.document = jwkSet(jwk("e1", otherEC(), nil)) })
+		time.Sleep(refreshEvery + time.Second)
+		if _, err := k.VerifySignature(t.Context(), sign(headES, claims(nil), otherEC())); err != nil {
+			t.Errorf("the new key: %v", err)
+		}
+		if _, err := k.VerifySignature(t.Context(), sign(headES, claims(nil), ecKey())); !errors.Is(err, ErrInvalid) {
+			t.Errorf("the old key: found %v, want ErrInvalid", err)
+		}
+	})
+}
+
+func TestAFloodOfUnknownKeyIDsStarvesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{document: goodSet(), delay: 200 * time.Millisecond}
+		k := startReady(t, b.config())
+		ctx, cancel := context.WithCancel(t.Context())
+		var flood sync.WaitGroup
+		for i := range 100 {
+			flood.Go(func() {
+				for n := 0; ctx.Err() == nil; n++ {
+					_, _, err := k.Verify(ctx, guess(fmt.Sprint(i, "-", n)), expect)
+					if err == nil {
+						t.Error("a guess was accepted")
+					}
+					time.Sleep(500 * time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(20 * time.Second)
+		b.set(func() { b.document = jwkSet(jwk("new", otherEC(), nil)) })
+		honest := sign(`{"alg":"ES256","kid":"new"}`, claims(nil), otherEC())
+		rotated := time.Now()
+		if _, err := k.VerifySignature(ctx, honest); err != nil {
+			t.Errorf("a login after a rotation: %v", err)
+		}
+		if d := time.Since(rotated); d > time.Second {
+			t.Errorf("a login after a rotation took %v, want one fetch", d)
+		}
+		if _, _, err := k.Verify(ctx, honest, expect); err != nil {
+			t.Errorf("a bearer after a rotation: %v", err)
+		}
+		b.set(func() { b.document = jwkSet(jwk("newer", ecKey(), nil)) })
+		rotated = time.Now()
+		for {
+			_, _, err := k.Verify(ctx, withKid("newer"), expect)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, ErrUnavailable) {
+				t.Fatalf("a bearer after a second rotation: found %v, want at worst ErrUnavailable", err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if d := time.Since(rotated); d > strangersEvery+time.Second {
+			t.Errorf("a bearer after a second rotation took %v", d)
+		}
+		time.Sleep(time.Minute)
+		cancel()
+		flood.Wait()
+		wantAtMostTenAMinute(t, b.times())
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if len(k.missing.until) > maxMissing {
+			t.Errorf("found %d remembered key ids, want at most %d", len(k.missing.until), maxMissing)
+		}
+	})
+}
+
+func TestASlowIssuerHoldsFewCallersAndNotForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{document: goodSet()}
+		k := startReady(t, b.config())
+		b.set(func() { b.delay = time.Hour })
+		var wg sync.WaitGroup
+		var unavailable, atOnce atomic.Int64
+		for i := range 1000 {
+			wg.Go(func() {
+				began := time.Now()
+				_, _, err := k.Verify(context.Background(), guess(fmt.Sprint(i)), expect)
+				if errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrInvalid) {
+					unavailable.Add(1)
+				}
+				if d := time.Since(began); d == 0 {
+					atOnce.Add(1)
+				} else if d > patience {
+					t.Errorf("a caller waited %v", d)
+				}
+			})
+		}
+		wg.Wait()
+		if unavailable.Load() != 1000 || atOnce.Load() != 1000-waitersMax {
+			t.Errorf("found %d unavailable, %d of them at once; want 1000 and %d", unavailable.Load(), atOnce.Load(), 1000-waitersMax)
+		}
+		if _, _, err := k.Verify(context.Background(), sign(headRS, claims(nil), rsaKey()), expect); err != nil {
+			t.Errorf("a known key meanwhile: %v", err)
+		}
+	})
+}
+
+func TestACallerGivesUpWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{document: goodSet()}
+		k := startReady(t, b.config())
+		b.set(func() { b.delay = time.Hour })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := k.VerifySignature(ctx, withKid("unknown"))
+		if !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("found %v after %v", err, time.Since(began))
+		}
+	})
+}
+
+func TestOneStaleClientCausesAFetchEveryHalfMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{document: goodSet()}
+		k := startReady(t, b.config())
+		before := len(b.times())
+		for range 100 {
+			if _, _, err := k.Verify(t.Context(), withKid("gone"), expect); !errors.Is(err, ErrInvalid) {
+				t.Errorf("found %v, want ErrInvalid", err)
+			}
+			time.Sleep(900 * time.Millisecond)
+		}
+		if n := len(b.times()) - before; n != 3 {
+			t.Errorf("found %d fetches in 90 s, want 3", n)
+		}
+	})
+}
+
+func TestKeysAreThereSoonAfterTheIssuerIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{document: goodSet(), fail: true}
+		var heard []error
+		c := b.config()
+		c.OnError = func(err error) { heard = append(heard, err) }
+		k := start(t, c)
+		time.Sleep(150 * time.Second)
+		var gaps []time.Duration
+		asked := b.times()
+		for i := range asked[1:] {
+			gaps = append(gaps, asked[i+1].Sub(asked[i]))
+		}
+		want := []time.Duration{1e9, 2e9, 4e9, 8e9, 16e9, 32e9, 60e9}
+		if fmt.Sprint(gaps) != fmt.Sprint(want) {
+			t.Errorf("found gaps %v, want %v", gaps, want)
+		}
+		synctest.Wait()
+		if k.Ready() || k.LastError() == nil || len(heard) != len(asked) {
+			t.Errorf("ready %v, last error %v, %d errors heard of %d", k.Ready(), k.LastError(), len(heard), len(asked))
+		}
+		b.set(func() { b.fail = false })
+		// A login does not wait for the schedule.
+		if _, err := k.VerifySignature(t.Context(), sign(headES, claims(nil), ecKey())); err != nil {
+			t.Errorf("first login: %v", err)
+		}
+		if !k.Ready() || k.LastError() != nil {
+			t.Errorf("ready %v, last error %v", k.Ready(), k.LastError())
+		}
+		time.Sleep(time.Hour + time.Second)
+		if n := len(b.times()) - len(asked); n != 7 {
+			t.Errorf("found %d fetches in the hour after, want 7", n)
+		}
+	})
+}
+
+func TestWithoutRunTokensAreUnavailableNotInvalid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := New(Config{URL: "https://issuer.example/jwks.json"})
+		began := time.Now()
+		_, err := k.VerifySignature(t.Context(), sign(headES, claims(nil), ecKey()))
+		if !errors.Is(err, ErrUnavailable) || time.Since(began) != patience {
+			t.Errorf("found %v after %v", err, time.Since(began))
+		}
+	})
+}
+
+func TestTheAddressIsAskedForBeforeEveryFetch(t *testing.T) {
+	s := newKeyServer(t, goodSet())
+	var asked atomic.Int64
+	heard := make(chan error, 10)
+	k := start(t, Config{OnError: func(err error) { heard <- err }, Resolve: func(ctx context.Context) (string, error) {
+		if asked.Add(1) == 1 {
+			return "", errors.New("not discovered yet")
+		}
+		return s.URL, nil
+	}})
+	if err := <-heard; !strings.Contains(err.Error(), "not discovered yet") {
+		t.Errorf("found %v", err)
+	}
+	if _, err := k.VerifySignature(t.Context(), sign(headES, claims(nil), ecKey())); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,9 @@
+//go:build !unix
+
+package relay
+
+import "net"
+
+func newSource(conn net.Conn, pool *buffers) (source, error) {
+	return newPlainSource(conn, pool), nil
+}

@@ -1,0 +1,124 @@
+package fastproxy
+
+import (
+	"bytes"
+	"errors"
+)
+
+var errAnswerHead = errors.New("malformed answer head")
+
+// maxAnswerHead is the most a backend's answer head may hold.
+const maxAnswerHead = 32 << 10
+
+// answerHead is the head of a backend's answer as it stood on the wire. Every
+// slice points into raw.
+type answerHead struct {
+	raw    []byte // through the empty line
+	status int
+	reason []byte
+	minor  byte
+	lines  []line
+
+	contentLength int64 // -1: none
+	chunked       bool
+	close         bool // the backend ends the connection after this answer
+}
+
+// scanAnswer judges the head of a backend's answer and fills a. What could be
+// read in two ways is an error: the browser, or a cache before it, is the
+// second parser.
+func scanAnswer(raw []byte, a *answerHead) error {
+	*a = answerHead{raw: raw, lines: a.lines[:0], contentLength: -1}
+	text, rest, serr := cutLine(raw)
+	if serr != nil || !a.statusLine(text) {
+		return errAnswerHead
+	}
+	for {
+		text, after, serr := cutLine(rest)
+		if serr != nil {
+			return errAnswerHead
+		}
+		if len(text) == 0 {
+			break
+		}
+		name, value, ok := bytes.Cut(text, []byte{':'})
+		if !ok || !isToken(name) {
+			return errAnswerHead
+		}
+		a.lines = append(a.lines, line{name: name, value: bytes.Trim(value, " \t"), field: fieldOf(name)})
+		if !a.framing(&a.lines[len(a.lines)-1]) {
+			return errAnswerHead
+		}
+		rest = after
+	}
+	if a.chunked && (a.contentLength >= 0 || a.minor == 0) {
+		return errAnswerHead
+	}
+	return nil
+}
+
+// statusLine reads "HTTP/1.x NNN reason"; the reason may be empty, and old
+// servers leave out its space too.
+func (a *answerHead) statusLine(b []byte) bool {
+	if len(b) < len("HTTP/1.1 200") || string(b[:7]) != "HTTP/1." || b[8] != ' ' || b[7] != '0' && b[7] != '1' {
+		return false
+	}
+	a.minor = b[7] - '0'
+	a.close = a.minor == 0
+	for _, c := range b[9:12] {
+		if c < '0' || c > '9' {
+			return false
+		}
+		a.status = a.status*10 + int(c-'0')
+	}
+	if len(b) > 12 {
+		if b[12] != ' ' {
+			return false
+		}
+		a.reason = b[13:]
+	}
+	return a.status >= 100 && a.status < 600
+}
+
+func (a *answerHead) framing(l *line) bool {
+	switch l.field {
+	case fieldContentLength:
+		var h head
+		h.contentLength = a.contentLength
+		if h.setContentLength(l.value) != nil {
+			return false
+		}
+		a.contentLength = h.contentLength
+	case fieldTransferEncoding:
+		if a.chunked || !equalFold(l.value, "chunked") {
+			return false
+		}
+		a.chunked = true
+	case fieldConnection:
+		a.close = a.close || hasToken(l.value, "close")
+		if a.minor == 0 && hasToken(l.value, "keep-alive") {
+			a.close = false
+		}
+	}
+	return true
+}
+
+// bodiless reports an answer that has no body whatever its header says (RFC
+// 9112 section 6.3).
+func (a *answerHead) bodiless(method []byte) bool {
+	return a.status < 200 || a.status == 204 || a.status == 304 || string(method) == "HEAD"
+}
+
+// untilClose reports a body that ends with the connection.
+func (a *answerHead) untilClose(method []byte) bool {
+	return !a.chunked && a.contentLength < 0 && !a.bodiless(method)
+}
+
+func (a *answerHead) get(f field) []byte {
+	for i := range a.lines {
+		if a.lines[i].field == f {
+			return a.lines[i].value
+		}
+	}
+	return nil
+}

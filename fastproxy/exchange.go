@@ -1,0 +1,178 @@
+package fastproxy
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"fastproxy/fastproxy/identity"
+)
+
+// exchange is one request and its answer, as serve sees it whatever engine
+// read it: the judged head, a body to read, and ways to answer once. It is
+// pooled; nothing may keep it, or a slice of its head, past serve.
+type exchange struct {
+	c    *conn
+	head head
+	body bodyReader
+	ctx  *fasthttp.RequestCtx // the same head through fasthttp's parser, for the handlers of our pages
+
+	id     string     // X-Request-Id
+	client netip.Addr // who is behind the trusted proxies; zero if unknown
+	start  time.Time
+
+	route     route
+	principal *identity.Principal // who it is, as far as known
+	reason    string              // why it was not served, for the record
+	own       bool                // a page of ours
+	carried   bool                // handed to Shiny
+	cookies   []string            // Set-Cookie values of our answer
+	allow     string              // Allow of a 405
+
+	status   int // of the final answer; 0 while there is none
+	sent     int64
+	closing  bool        // no further request on this connection
+	taken    bool        // the connection is a tunnel's now
+	broken   bool        // the answer broke off: close without lingering
+	halt     atomic.Bool // its session ended: a stalled write is not tried again
+	writing  pace
+	reader   bytes.Reader
+	buffered *bufio.Reader
+}
+
+var exchanges = sync.Pool{New: func() any {
+	return &exchange{ctx: new(fasthttp.RequestCtx), buffered: bufio.NewReaderSize(nil, maxHeadBytes)}
+}}
+
+func acquireExchange(c *conn) *exchange {
+	x := exchanges.Get().(*exchange)
+	x.c, x.start = c, time.Now()
+	x.id = newRequestID()
+	return x
+}
+
+func releaseExchange(x *exchange) {
+	clear(x.head.lines)
+	x.ctx.Request.Reset()
+	x.ctx.Response.Reset()
+	*x = exchange{head: head{lines: x.head.lines[:0]}, ctx: x.ctx, buffered: x.buffered}
+	exchanges.Put(x)
+}
+
+func newRequestID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// parse hands the scanned bytes to fasthttp's parser, which must read the
+// same request in them.
+func (x *exchange) parse() bool {
+	h := &x.head
+	x.client = x.c.p.clientAddr(x.c.peer, h)
+	x.body = bodyReader{c: x.c, headLen: len(h.raw), left: max(h.contentLength, 0), chunked: h.chunked, expect: h.expect}
+	x.closing = h.close || x.c.leaving.Load()
+	x.ctx.Init2(x.c.nc, discardLogger{}, true)
+	x.reader.Reset(h.raw)
+	x.buffered.Reset(&x.reader)
+	rh := &x.ctx.Request.Header
+	if err := rh.Read(x.buffered); err != nil {
+		return false
+	}
+	return bytes.Equal(rh.Method(), h.method) && bytes.EqualFold(rh.Host(), h.host)
+}
+
+// discardLogger keeps fasthttp's own prints out of a structured log.
+type discardLogger struct{}
+
+func (discardLogger) Printf(string, ...any) {}
+
+// finish reports whether the connection can carry another request: the answer
+// went out whole and nothing of the request is left unread.
+func (x *exchange) finish() bool {
+	if x.taken || x.closing || x.status == 0 {
+		return false
+	}
+	return x.body.ended() && x.body.err == nil
+}
+
+// write sends bytes of an answer to the client. A reader that stalls too long
+// is cut (see pace); the error is final.
+func (x *exchange) write(b []byte) error {
+	for {
+		start := time.Now()
+		x.c.nc.SetWriteDeadline(start.Add(x.writing.left()))
+		n, err := x.c.nc.Write(b)
+		x.sent += int64(n)
+		x.writing.moved(n, time.Since(start))
+		b = b[n:]
+		if err == nil {
+			return nil
+		}
+		if !isTimeout(err) || n == 0 || x.halt.Load() {
+			x.closing = true
+			return err
+		}
+	}
+}
+
+// answer runs a handler of ours and writes what it answered. The handler may
+// read ctx like any fasthttp handler's; its body is there only if readForm
+// was called before.
+func (x *exchange) answer(handler fasthttp.RequestHandler) {
+	handler(x.ctx)
+	resp := &x.ctx.Response
+	for _, c := range x.cookies {
+		resp.Header.Add("Set-Cookie", c)
+	}
+	if x.allow != "" {
+		resp.Header.Set("Allow", x.allow)
+	}
+	resp.SkipBody = string(x.head.method) == "HEAD"
+	if !x.body.ended() {
+		x.closing = true
+	}
+	if x.closing {
+		resp.SetConnectionClose() // after the handler: ctx.Error would have reset it
+	}
+	x.status = resp.StatusCode()
+	var out bytes.Buffer
+	w := bufio.NewWriterSize(&out, smallBuffer)
+	if err := resp.Write(w); err == nil {
+		w.Flush()
+	}
+	x.write(out.Bytes())
+}
+
+// maxForm is the most a form of ours may hold.
+const maxForm = 16 << 10
+
+// readForm reads the body for a handler of ours; false: it is too large or
+// did not come.
+func (x *exchange) readForm() bool {
+	b, err := io.ReadAll(io.LimitReader(&x.body, maxForm+1))
+	if err != nil || len(b) > maxForm {
+		x.closing = true
+		return false
+	}
+	x.ctx.Request.SetBodyRaw(b)
+	return true
+}
+
+// peerAddr returns the IP address of a connection's other end, zero for Unix
+// sockets.
+func peerAddr(nc net.Conn) netip.Addr {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,266 @@
+package fastproxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"fastproxy/fastproxy/upstream"
+)
+
+// maxInterim is how many 1xx answers may come before the final one.
+const maxInterim = 16
+
+// Failures of an exchange with a backend, as the visitor is told of them.
+var (
+	errDial       = errors.New("cannot connect")
+	errStale      = errors.New("closed a reused connection without an answer")
+	errBroken     = errors.New("ended the connection without an answer")
+	errSlow       = errors.New("no answer in time")
+	errClientGone = errors.New("the client went away")
+	errUpload     = errors.New("the request body was malformed or ended early")
+)
+
+// transfer is one exchange with a backend over one connection.
+type transfer struct {
+	p  *Proxy
+	s  *snapshot
+	x  *exchange
+	r  *route
+	uc *upstream.Conn
+
+	watch    watch
+	gone     atomic.Bool
+	uploaded chan struct{} // closed when the body's goroutine ended; nil without a body
+	bodyRead atomic.Bool   // the client sent its body to the end
+	sendErr  error         // of the upload; read after uploaded is closed
+
+	mu       sync.Mutex
+	answered bool // the final head is here: its deadline is over
+
+	buf    []byte // pooled; buf[from:to] was read from uc and not used
+	from   int
+	to     int
+	answer answerHead
+	reuse  bool // uc may carry another exchange
+}
+
+// forward carries one admitted request to Shiny and its answer back, both
+// ways at once, and keeps no more of either than a buffer.
+func (p *Proxy) forward(x *exchange, s *snapshot, r *route) {
+	req := s.appendRequestHead(takeHead()[:0], x, r)
+	defer giveBuffer(req)
+	t, err := p.reach(x, s, r, req)
+	if err != nil {
+		p.backendFailed(x, s, r, err)
+		return
+	}
+	defer t.end()
+	t.sendAnswer()
+}
+
+// reach sends the request and waits for the head of the final answer. A safe
+// request without a body is sent once more, on a new connection, when a
+// reused one turns out to have been closed and not a byte came back (RFC 9110
+// section 9.2.2, RFC 9112 section 9.3.1).
+func (p *Proxy) reach(x *exchange, s *snapshot, r *route, req []byte) (*transfer, error) {
+	connect := r.backend.Get
+	if x.head.upgrade {
+		connect = r.backend.Dial
+	}
+	for {
+		uc, err := connect(context.Background())
+		if err != nil {
+			return nil, errors.Join(errDial, err)
+		}
+		t := &transfer{p: p, s: s, x: x, r: r, uc: uc, buf: takeCopy()}
+		if err = t.exchangeHeads(req); err == nil {
+			return t, nil
+		}
+		t.end()
+		if err != errStale || !x.head.safe() || x.head.hasBody() {
+			return nil, err
+		}
+		connect = r.backend.Dial
+	}
+}
+
+func (t *transfer) exchangeHeads(req []byte) error {
+	t.watch = watch{c: t.x.c, headLen: len(t.x.head.raw), gone: t.clientGone}
+	t.uc.SetWriteDeadline(time.Now().Add(t.s.headerTimeout))
+	_, err := t.uc.Write(req)
+	if t.x.head.hasBody() {
+		t.uploaded = make(chan struct{})
+		go t.upload(err)
+	} else {
+		t.uc.SetReadDeadline(time.Now().Add(t.s.headerTimeout))
+		t.watch.start()
+	}
+	return t.readFinalHead()
+}
+
+// clientGone closes the backend's connection, which is how R learns of it.
+func (t *transfer) clientGone() {
+	t.gone.Store(true)
+	t.uc.Close()
+}
+
+// upload copies the request's body to the backend. A body that is malformed,
+// or ends early, ends the backend's connection too: half a request must not
+// look like a whole one.
+func (t *transfer) upload(err error) {
+	defer close(t.uploaded)
+	if err == nil {
+		err = t.copyBody()
+	}
+	t.sendErr = err
+	if t.x.body.err != nil {
+		t.clientGone()
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.answered {
+		t.uc.SetReadDeadline(time.Now().Add(t.s.headerTimeout))
+	}
+	if err == nil {
+		t.watch.start()
+	}
+}
+
+func (t *transfer) copyBody() error {
+	buf := takeCopy()
+	defer giveBuffer(buf)
+	const room = 18 // "7fff\r\n" before and "\r\n0\r\n\r\n" behind the payload
+	for {
+		n, err := t.x.body.Read(buf[room : len(buf)-room])
+		if err != nil && err != io.EOF {
+			return err
+		}
+		last := t.x.body.ended()
+		t.bodyRead.Store(last) // before the write that lets the backend answer
+		out := buf[room : room+n]
+		if t.x.body.chunked {
+			out = rechunk(buf, room, n, last)
+		}
+		// R reads uploads between two computations: as long as an answer may take.
+		t.uc.SetWriteDeadline(time.Now().Add(t.s.headerTimeout))
+		if _, err := t.uc.Write(out); err != nil || last {
+			return err
+		}
+	}
+}
+
+// rechunk frames the n bytes at buf[at:] as one chunk, in place; the last one
+// ends the body. Extensions and trailers of the client are not passed on.
+func rechunk(buf []byte, at, n int, last bool) []byte {
+	start, end := at, at+n
+	if n > 0 {
+		buf[start-2], buf[start-1] = '\r', '\n'
+		start -= 2
+		for size := n; size > 0; size >>= 4 {
+			start--
+			buf[start] = "0123456789abcdef"[size&15]
+		}
+		end += copy(buf[end:], "\r\n")
+	}
+	if last {
+		end += copy(buf[end:], "0\r\n\r\n")
+	}
+	return buf[start:end]
+}
+
+// readFinalHead reads heads until one is final; interim ones are passed on to
+// clients that know them (RFC 9110 section 15.2), but for 100, which answers
+// an Expect that was ours to answer.
+func (t *transfer) readFinalHead() error {
+	for range maxInterim {
+		if err := t.readHead(); err != nil {
+			return err
+		}
+		a := &t.answer
+		final := a.status >= 200 || a.status == 101 && t.x.head.upgrade
+		switch {
+		case final:
+			t.mu.Lock()
+			t.answered = true
+			t.uc.SetReadDeadline(time.Time{})
+			t.mu.Unlock()
+			return nil
+		case a.status == 101:
+			return errAnswerHead
+		case a.status != 100 && t.x.head.minor == 1:
+			if err := t.x.write(t.s.appendAnswerHead(nil, t.x, t.r, a)); err != nil {
+				return errClientGone
+			}
+		}
+	}
+	return errAnswerHead
+}
+
+// readHead reads one head into t.answer.
+func (t *transfer) readHead() error {
+	copy(t.buf, t.buf[t.from:t.to])
+	t.from, t.to = 0, t.to-t.from
+	seen := 0
+	for {
+		n, serr := findHeadEnd(t.buf[:t.to], seen)
+		if serr != nil || n == 0 && t.to == maxAnswerHead {
+			return errAnswerHead
+		}
+		if n > 0 {
+			t.from = n
+			return scanAnswer(t.buf[:n], &t.answer)
+		}
+		seen = t.to
+		k, err := t.uc.Read(t.buf[t.to:])
+		t.to += k
+		if k == 0 && err != nil {
+			return t.headFailed(err)
+		}
+	}
+}
+
+func (t *transfer) headFailed(err error) error {
+	switch {
+	case t.x.body.err != nil && t.gone.Load():
+		return errUpload
+	case t.gone.Load():
+		return errClientGone
+	case isTimeout(err):
+		return errSlow
+	case t.to == 0 && t.uc.Reused():
+		return errStale
+	}
+	return errBroken
+}
+
+// end gives back what the transfer holds; the client's connection is the
+// exchange's again.
+func (t *transfer) end() {
+	if t.uploaded != nil {
+		if !t.bodyRead.Load() { // answered early: the rest of the body is nobody's
+			t.reuse = false
+			t.x.closing = true
+			t.x.body.stop()
+			t.uc.SetWriteDeadline(longAgo)
+		}
+		<-t.uploaded
+		t.reuse = t.reuse && t.sendErr == nil
+	}
+	t.watch.stop()
+	if t.gone.Load() {
+		t.x.closing = true
+	}
+	switch {
+	case t.uc == nil: // a tunnel has it
+	case t.reuse && !t.gone.Load():
+		t.r.backend.Put(t.uc)
+	default:
+		t.uc.Close()
+	}
+	giveBuffer(t.buf)
+}

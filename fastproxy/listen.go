@@ -1,0 +1,159 @@
+package fastproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// listen opens every address of the settings. The default asks for both
+// loopback families, and a machine may have IPv6 switched off: then one of
+// them is enough.
+func listen(addrs []ListenAddr) ([]net.Listener, error) {
+	var all []net.Listener
+	var faults []error
+	for _, a := range addrs {
+		l, err := listenOn(a)
+		switch {
+		case err == nil:
+			all = append(all, l)
+		case a.Optional && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)):
+		default:
+			faults = append(faults, err)
+		}
+	}
+	if len(faults) > 0 || len(all) == 0 {
+		for _, l := range all {
+			l.Close()
+		}
+		return nil, fmt.Errorf("listen: %w", errors.Join(faults...))
+	}
+	return all, nil
+}
+
+func listenOn(a ListenAddr) (net.Listener, error) {
+	if a.Network == "unix" {
+		if err := removeStaleSocket(a.Address); err != nil {
+			return nil, err
+		}
+	}
+	return net.Listen(a.Network, a.Address)
+}
+
+// removeStaleSocket removes a socket file that nobody listens on any more.
+func removeStaleSocket(path string) error {
+	st, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if st.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("%s: found a file that is no socket", path)
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return fmt.Errorf("%s: found another process listening there", path)
+	}
+	return os.Remove(path)
+}
+
+// accept serves the connections of one listener until it is closed.
+func (p *Proxy) accept(l net.Listener) {
+	for {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			p.conns.serve(&conn{p: p, nc: nc, peer: peerAddr(nc)})
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			p.acceptFailed(err)
+		}
+	}
+}
+
+// acceptFailed waits for what passes: descriptors come back when connections
+// close. Sessions that are open do not notice.
+func (p *Proxy) acceptFailed(err error) {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		p.log.Logger().Error("no descriptors left: new connections wait", zap.Error(err))
+	} else {
+		p.log.Logger().Warn("cannot accept", zap.Error(err))
+	}
+	select {
+	case <-time.After(100 * time.Millisecond):
+	case <-p.stopping:
+	}
+}
+
+// connSet knows the client connections that are no tunnels.
+type connSet struct {
+	gauge interface{ Set(float64) }
+
+	mu      sync.Mutex
+	all     map[*conn]struct{}
+	closing bool
+	done    sync.WaitGroup
+}
+
+// serve runs a connection in a goroutine of its own.
+func (s *connSet) serve(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		c.nc.Close()
+		return
+	}
+	s.all[c] = struct{}{}
+	s.gauge.Set(float64(len(s.all)))
+	s.done.Add(1)
+	go s.run(c)
+}
+
+func (s *connSet) run(c *conn) {
+	defer s.done.Done()
+	defer func() {
+		s.mu.Lock()
+		delete(s.all, c)
+		s.gauge.Set(float64(len(s.all)))
+		s.mu.Unlock()
+	}()
+	c.serve()
+}
+
+// drain lets answers under way finish and takes no further request; idle
+// connections end at once. When ctx ends, so does the rest.
+func (s *connSet) drain(ctx context.Context) {
+	s.mu.Lock()
+	s.closing = true
+	for c := range s.all {
+		c.leave()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.done.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	for c := range s.all {
+		c.nc.Close()
+	}
+	s.mu.Unlock()
+	<-done
+}

@@ -1,0 +1,66 @@
+package fastproxy
+
+import (
+	"time"
+
+	"fastproxy/fastproxy/audit"
+	"fastproxy/fastproxy/relay"
+	"fastproxy/fastproxy/shiny"
+)
+
+// maxLoggedText cuts what strangers write into a record.
+const maxLoggedText = 256
+
+// accessRecord copies what the record of an exchange needs, so that it may
+// outlive it.
+func (p *Proxy) accessRecord(x *exchange) *accessRecord {
+	a := &accessRecord{&audit.Access{
+		Start: x.start, RequestID: x.id, Client: x.client,
+		Method: string(x.head.method), Path: loggedPath(x.head.path()), Host: logged(x.head.host),
+		UserAgent: logged(x.head.get(fieldUserAgent)),
+		Status:    x.status, BytesIn: x.body.read, BytesOut: x.sent, Reason: x.reason,
+	}}
+	if x.own {
+		a.Kind = "own"
+	}
+	if x.carried {
+		r := &x.route
+		a.Kind, a.Mount, a.Upstream = r.kind.String(), r.mountPath, r.backend.Addr()
+	}
+	if w := x.principal; w != nil {
+		a.User, a.Login = w.RuleName(), string(w.Method)
+	}
+	return a
+}
+
+type accessRecord struct{ *audit.Access }
+
+// tunnel fills in how a WebSocket ended.
+func (a *accessRecord) tunnel(st relay.Stats) {
+	a.WebSocket = true
+	a.Duration = time.Since(a.Start)
+	a.BytesIn, a.BytesOut = int64(st.ClientBytes), int64(st.BackendBytes)
+	a.ClosedBy, a.Reason = string(st.ClosedBy), st.Reason
+}
+
+// finished writes the record of an exchange that was answered here.
+func (p *Proxy) finished(x *exchange) {
+	a := p.accessRecord(x)
+	a.Duration = time.Since(x.start)
+	p.metrics.answered(x, a.Duration)
+	p.log.Access(a.Access)
+}
+
+// audit writes an event about the exchange's principal, or about somebody
+// unknown.
+func (p *Proxy) audit(x *exchange, action audit.Action, reason string) {
+	e := &audit.Event{Action: action, RequestID: x.id, Client: x.client, Path: loggedPath(x.head.path()), Reason: reason}
+	if w := x.principal; w != nil {
+		e.User, e.Issuer, e.Login = w.RuleName(), w.Issuer, string(w.Method)
+	}
+	p.log.Event(e)
+}
+
+func loggedPath(path []byte) string { return logged(shiny.RedactPath(nil, path)) }
+
+func logged(b []byte) string { return string(b[:min(len(b), maxLoggedText)]) }

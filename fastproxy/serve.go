@@ -1,0 +1,230 @@
+package fastproxy
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"go.uber.org/zap"
+
+	"fastproxy/fastproxy/gate"
+	"fastproxy/fastproxy/policy"
+	"fastproxy/fastproxy/shiny"
+	"fastproxy/fastproxy/upstream"
+)
+
+// decideLimit bounds what a decision may wait for, which is the issuer's keys.
+const decideLimit = 10 * time.Second
+
+// route is where an admitted request goes, and in whose name.
+type route struct {
+	mountPath    string
+	upstreamPath string
+	rest         []byte // of the target, as the client sent it
+	backend      *upstream.Backend
+	kind         shiny.Kind
+	decision     gate.Decision
+
+	identity          []byte // header lines
+	usedAuthorization bool
+}
+
+// serveSafely answers one request and writes its record. A panic costs that
+// request and its connection, nobody else's.
+func (p *Proxy) serveSafely(x *exchange) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.panicked(x, v)
+		}
+		if !x.taken {
+			p.finished(x)
+		}
+	}()
+	p.serve(x, p.current.Load())
+}
+
+func (p *Proxy) panicked(x *exchange, v any) {
+	p.metrics.panics.Inc()
+	p.log.Logger().Error("panic while answering", zap.String("http.request.id", x.id),
+		zap.Any("error.message", v), zap.ByteString("error.stack_trace", debug.Stack()))
+	x.closing = true
+	if x.status == 0 {
+		p.say(x, message{Status: 500, Code: "internal_error", Title: "Something went wrong here",
+			Text: "The fault is ours. Try again; if it stays, tell the operator the request id."})
+	}
+}
+
+// serve answers one request: the whole road from a judged head to an answer.
+func (p *Proxy) serve(x *exchange, s *snapshot) {
+	if string(x.head.target) == "*" {
+		p.answerStatus(x, 204)
+		return
+	}
+	if s.isCallback(x) {
+		p.callback(x, s)
+		return
+	}
+	m, err := s.table.Judge(x.head.target)
+	switch {
+	case err != nil:
+		x.reason = err.Error()
+		p.say(x, message{Status: 400, Code: "bad_target", Title: "That address cannot be read",
+			Text: "It is written in a way that two programs could read differently."})
+	case m.Own:
+		p.serveOwn(x, s)
+	case m.Mount == nil && string(x.head.path()) == "/":
+		p.redirect(x, 302, withQuery("/reports/", x.head.query()))
+	case m.Mount == nil:
+		p.say(x, message{Status: 404, Code: "not_found", Title: "There is nothing here",
+			Text: "No app is mounted at this address."})
+	case m.Redirect:
+		p.redirect(x, 308, m.Mount.Path+string(m.Rest))
+	default:
+		p.serveMount(x, s, &m)
+	}
+}
+
+// serveMount answers a request for Shiny.
+func (p *Proxy) serveMount(x *exchange, s *snapshot, m *policy.Match) {
+	r := &x.route
+	r.mountPath, r.upstreamPath, r.rest = m.Mount.Path, m.Mount.UpstreamPath, m.Rest
+	r.backend = s.backends[m.Mount.Upstream]
+	r.kind = shiny.Classify(x.head.path())
+	if p.refusedOrigin(x, s, r) || p.sentHome(x, s) {
+		return
+	}
+	r.decision = p.admit(x, s, &m.Mount.Rule)
+	switch r.decision.Verdict {
+	case gate.SignIn:
+		p.answerSignIn(x, s, r)
+	case gate.Forbid:
+		p.answerForbidden(x, s, &m.Mount.Rule)
+	case gate.Unavailable:
+		p.say(x, message{Status: 503, Code: "keys_unavailable", RetryAfter: 5, Title: "Sign-in cannot be checked right now",
+			Text: "The login service does not answer. It is asked again all the time."})
+	case gate.Allow:
+		r.identity = r.decision.Headers
+		x.carried = true
+		if x.head.upgrade {
+			p.upgrade(x, s, r)
+		} else {
+			p.forward(x, s, r)
+		}
+	}
+}
+
+// refusedOrigin refuses what another site's page does with this visitor's
+// cookie: Shiny checks no Origin on WebSockets, and Shiny Server reflects any
+// on __sockjs__. Elsewhere SameSite keeps the cookie at home; with
+// COOKIE_SAMESITE=none only this check does.
+func (p *Proxy) refusedOrigin(x *exchange, s *snapshot, r *route) bool {
+	if !x.head.upgrade && !r.kind.IsSockJS() && x.head.safe() {
+		return false
+	}
+	for i := range x.head.lines {
+		if l := &x.head.lines[i]; l.field == fieldOrigin && !s.ourOrigin(l.value) {
+			x.reason = "foreign_origin"
+			p.say(x, message{Status: 403, Code: "foreign_origin", Title: "Another site asked for this",
+				Text: "Requests of this kind are served to pages of " + s.publicOrigin + " only. If this address is right, the operator sets PUBLIC_URL or ALLOWED_ORIGINS."})
+			return true
+		}
+	}
+	return false
+}
+
+// admit lends the request's credentials to the gate and brings its decision.
+func (p *Proxy) admit(x *exchange, s *snapshot, rule *policy.Rule) gate.Decision {
+	req := s.credentials(x)
+	d := p.decide(s, &req, rule)
+	x.decided(&d, req.HasBearer)
+	return d
+}
+
+// decide asks the gate: what it remembers first, which is all that most
+// requests need.
+func (p *Proxy) decide(s *snapshot, req *gate.Request, rule *policy.Rule) gate.Decision {
+	req.Rule = rule
+	if d, known := s.gate.Recall(req); known {
+		return d
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), decideLimit)
+	defer cancel()
+	return s.gate.Decide(ctx, req)
+}
+
+// decided notes for the record, and for Shiny, what the gate found.
+func (x *exchange) decided(d *gate.Decision, bearer bool) {
+	x.route.usedAuthorization = bearer
+	x.principal = d.Principal
+	if d.Verdict != gate.Allow {
+		x.reason = d.Reason
+	}
+}
+
+// backendFailed says why Shiny did not answer. Its own words stay in the log.
+func (p *Proxy) backendFailed(x *exchange, s *snapshot, r *route, err error) {
+	p.metrics.upstreamErrors.WithLabelValues(failureName(err)).Inc()
+	x.reason = failureName(err)
+	m := message{Status: 502, Code: x.reason, Title: "The app does not answer"}
+	switch {
+	case errors.Is(err, errClientGone):
+		x.status, x.closing = 499, true // nobody is there to be told
+		return
+	case errors.Is(err, errUpload):
+		m.Status, m.Title, m.Text = 400, "The upload broke off", "What arrived was not a whole request."
+		x.closing = true
+	case errors.Is(err, errSlow):
+		m.Status, m.Text = 504, "It is busy for longer than this server waits. Try again in a while."
+	case errors.Is(err, errDial):
+		m.Text = "It is not running, or cannot be reached. Try again in a moment; if it stays, tell the operator the request id."
+	default:
+		m.Text = "It broke off, or answered something that cannot be read. Try again; if it stays, tell the operator the request id."
+	}
+	p.log.Logger().Warn("shiny failed", zap.String("http.request.id", x.id), zap.String("event.reason", x.reason),
+		zap.String("fastproxy.upstream", r.backend.Addr()), zap.Error(err))
+	p.say(x, m)
+}
+
+func failureName(err error) string {
+	for _, f := range []struct {
+		err  error
+		name string
+	}{
+		{errDial, "upstream_unreachable"}, {errSlow, "upstream_timeout"}, {errClientGone, "client_gone"},
+		{errUpload, "upload_broken"}, {errAnswerHead, "upstream_malformed"},
+	} {
+		if errors.Is(err, f.err) {
+			return f.name
+		}
+	}
+	return "upstream_broken"
+}
+
+// clientAddr returns who the request comes from: the peer, or the rightmost
+// address in X-Forwarded-For that no trusted proxy put there.
+func (p *Proxy) clientAddr(peer netip.Addr, h *head) netip.Addr {
+	s := p.current.Load()
+	if !s.trusts(peer) {
+		return peer
+	}
+	addr := peer
+	for i := len(h.lines) - 1; i >= 0; i-- {
+		if h.lines[i].field != fieldXForwardedFor {
+			continue
+		}
+		for list := h.lines[i].value; len(list) > 0; {
+			var item []byte
+			list, item = cutLast(list)
+			a, ok := parseForwarded(item)
+			if !ok {
+				return addr
+			}
+			if addr = a; !s.trusts(addr) {
+				return addr
+			}
+		}
+	}
+	return addr
+}

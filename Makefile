@@ -1,0 +1,97 @@
+# fastproxy. Plain `make` lists what there is; only Go is needed to build.
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS   += --no-print-directory
+
+REALWORLD := fastproxy/testdata/realworld
+FUZZTIME  ?= 20s
+BENCHTIME ?= 1s
+BENCH     ?= .
+# For `make test`: -v, -run …, -short …
+TESTFLAGS ?=
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/fastproxy and bin/sspasswd: static, nothing of this machine in them
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+.PHONY: run
+run: build ## with a .env here: serve; without one: the demo, which needs nothing
+	@if [ -f .env ]; then exec bin/fastproxy serve; else exec bin/fastproxy demo; fi
+
+.PHONY: test
+test: tools vet ## everything: go vet, gofmt, all tests with -race, the real-world suite; as root installs what that needs
+	@if command -v gcc >/dev/null && echo 'int main(void){return 0;}' | gcc -x c -o /dev/null - 2>/dev/null; then \
+		CGO_ENABLED=1 go test -race -count=1 -timeout 15m $(TESTFLAGS) ./...; \
+	else \
+		echo '--> no C compiler: the tests run WITHOUT the race detector'; \
+		go test -count=1 -timeout 15m $(TESTFLAGS) ./...; \
+	fi
+
+.PHONY: vet
+vet: ## go vet, and every file as gofmt writes it
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed (make fmt):"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+
+# Debian's packages, each with the program or file that shows it is there. Asked
+# for only when something is missing, so that a second run costs nothing.
+.PHONY: tools
+tools: ## what the real-world suite needs: R Shiny, Chromium, nginx, gcc, node (apt, as root) and two npm packages
+	@missing=(); \
+	lacks() { missing+=("$$@"); }; \
+	command -v gcc >/dev/null || lacks gcc; \
+	[ -e /usr/include/stdio.h ] || lacks libc6-dev; \
+	command -v Rscript >/dev/null && [ -d /usr/lib/R/site-library/shiny ] || lacks r-cran-shiny; \
+	command -v chromium >/dev/null || lacks chromium; \
+	[ -d /usr/share/fonts/truetype/dejavu ] || lacks fonts-dejavu-core; \
+	[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || lacks nginx; \
+	command -v node >/dev/null || lacks nodejs; \
+	command -v npm >/dev/null || lacks npm; \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "--> installing $${missing[*]}"; \
+			export DEBIAN_FRONTEND=noninteractive; \
+			apt-get update -qq </dev/null; \
+			apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null >/dev/null; \
+		else \
+			echo "--> missing: $${missing[*]}; the tests that need them are SKIPPED (make test as root on Debian installs them)"; \
+		fi; \
+	fi
+	@if command -v npm >/dev/null; then $(MAKE) $(REALWORLD)/node_modules/.ready || echo '--> npm ci failed; the tests in a browser are SKIPPED'; \
+	else echo '--> no npm; the tests in a browser are SKIPPED'; fi
+
+$(REALWORLD)/node_modules/.ready: $(REALWORLD)/package-lock.json
+	cd $(REALWORLD) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: bench
+bench: ## Go benchmarks (BENCH=regexp BENCHTIME=1s)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (20s) each
+	@go list -f '{{$$d := .Dir}}{{range .TestGoFiles}}{{$$d}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$d}}/{{.}} {{end}}' ./... | tr ' ' '\n' | \
+	{ xargs -r grep -Ho '^func Fuzz[A-Za-z0-9_]*' || true; } | \
+	while IFS=: read -r file target; do \
+		target=$${target#func }; \
+		echo "--> $$target, $${file#$(CURDIR)/}"; \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+	done
+
+.PHONY: screenshots
+screenshots: tools ## every page, by day and by night, into fastproxy/testdata/realworld/screenshots/
+	go test -count=1 -run '^TestRealWorld$$' $(TESTFLAGS) ./fastproxy
+	@ls $(REALWORLD)/screenshots
+
+.PHONY: fmt
+fmt: ## gofmt -w
+	gofmt -w .
+
+.PHONY: clean
+clean: ## what was built, downloaded and drawn
+	rm -rf bin dist $(REALWORLD)/node_modules $(REALWORLD)/screenshots

@@ -83,7 +83,7 @@ func (s *Settings) checkSomeLogin(p *config.Errors) {
 
 func (s *Settings) checkShiny(p *config.Errors) {
 	if !isHostName(s.Shiny.Host) && !isHostPort("["+s.Shiny.Host+"]") {
-		s.bad(p, "shiny.host", s.Shiny.Host, "want a host's name or address alone, such as localhost")
+		s.bad(p, "shiny.host", withoutUser(s.Shiny.Host), "want a host's name or address alone, such as localhost")
 		return
 	}
 	for _, port := range []struct {

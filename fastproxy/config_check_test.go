@@ -167,10 +167,11 @@ func TestSecretsMayComeFromFiles(t *testing.T) {
 
 func TestHarmlessMistakesAreWarnedOf(t *testing.T) {
 	for env, want := range map[string]string{
-		"SHINY_PROT=1":        ".env:5: SHINY_PROT is no setting, do you mean SHINY_PORT?",
-		"PORT=80 # web":       `.env:5: PORT: found "80 # web", took 80`,
-		"PORT=80\nLISTEN=:1":  "LISTEN (.env LISTEN) has no effect: PORT (.env PORT) wins",
-		"PUBLIC_URL=http://h": "people come to http://h: passwords and session cookies travel unencrypted",
+		"AUTH0_DOMAIN=myCoolDomain": `.env:5: AUTH0_DOMAIN: found "mycooldomain", which has no dot`,
+		"SHINY_PROT=1":              ".env:5: SHINY_PROT is no setting, do you mean SHINY_PORT?",
+		"PORT=80 # web":             `.env:5: PORT: found "80 # web", took 80`,
+		"PORT=80\nLISTEN=:1":        "LISTEN (.env LISTEN) has no effect: PORT (.env PORT) wins",
+		"PUBLIC_URL=http://h":       "people come to http://h: passwords and session cookies travel unencrypted",
 		"PUBLIC_URL=https://h\nAUTH0_CALLBACK_URL=https://i/callback": "are of different origins",
 		"PORT=8080":                          "neither PUBLIC_URL nor AUTH0_CALLBACK_URL is set",
 		"AUTH0_ISSUER_URL=https://other.org": "AUTH0_DOMAIN (.env AUTH0_DOMAIN) has no effect",

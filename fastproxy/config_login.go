@@ -48,7 +48,9 @@ func (s *Settings) checkIssuer(p *config.Errors) {
 		if host, _, _ := strings.Cut(domain, "/"); isHostPort(host) {
 			want = "want the domain alone: " + host
 		}
-		s.bad(p, "auth0.domain", s.Auth0.Domain, want)
+		s.bad(p, "auth0.domain", withoutUser(s.Auth0.Domain), want)
+	} else if domain != "" && !strings.Contains(domain, ".") && !isLoopback(domain) {
+		s.warn("%s: found %s, which has no dot: is it a whole domain, such as example.eu.auth0.com?", s.origins.Where("auth0.domain"), config.Quote(domain))
 	}
 	issuer := s.Auth0.IssuerURL
 	if issuer == "" {

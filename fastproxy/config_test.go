@@ -194,3 +194,37 @@ func TestShorterMaxShortensTheDefaultIdle(t *testing.T) {
 		t.Error(s.Session.Idle)
 	}
 }
+
+// TestDeployedExamplesLoad keeps deploy/ true to the settings.
+func TestDeployedExamplesLoad(t *testing.T) {
+	dir, err := filepath.Abs("../deploy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := LoadSettings(SourceFlags{Env: dir + "/env.example", Config: dir + "/fastproxy.yml", Environ: []string{"HOME=/h"}, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.HasOIDC() || len(s.Mounts()) < 3 {
+		t.Errorf("%+v", s.Mounts())
+	}
+}
+
+// TestCommentedExamplesAreSettings reads every NAME=value of env.example,
+// those behind a # too.
+func TestCommentedExamplesAreSettings(t *testing.T) {
+	b, err := os.ReadFile("../deploy/env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known []string
+	for _, row := range new(Settings).Table() {
+		known = append(known, row.Variables...)
+	}
+	for line := range strings.Lines(string(b)) {
+		name, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "#"), "=")
+		if ok && !strings.ContainsAny(name, " `") && !slices.Contains(known, name) {
+			t.Errorf("%s is no setting", name)
+		}
+	}
+}

@@ -3,7 +3,9 @@ package identity
 // Header is one line that Shiny gets, and the R expression that reads it in a
 // server function.
 type Header struct {
-	Name, Value, R string
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	R     string `json:"r"`
 }
 
 // groupsMax bounds what the groups take in the two headers that carry them,

@@ -1,0 +1,91 @@
+// Package fastproxy is the front door of R Shiny servers: it signs people in,
+// remembers the decision, tells Shiny who is there, and carries HTTP and
+// WebSocket bytes between them.
+//
+// This text is the architecture. What a room promises is said in its own
+// package comment; here stands how they fit, and why.
+//
+// # The rooms
+//
+//	5  cmd/fastproxy  cmd/sspasswd
+//	4  fastproxy (this package: the only one that knows fasthttp and Prometheus)
+//	3  gate                                       demo (an island)
+//	2  policy  session  oidc  audit  upstream  relay
+//	1  config  passwd  jwks  cache
+//	0  identity  secret  shiny
+//
+// Imports go only downwards, never sideways; arch_test.go holds that, and that
+// each dependency has one owner. A room that needs a neighbour declares a small
+// interface and is handed it: gate judges bearer tokens through a Verifier,
+// session closes streams without knowing what a tunnel is.
+//
+// # One request
+//
+// The path is straight calls, no middleware:
+//
+//	conn      reads one head from the socket, with a deadline and a size
+//	scan      judges its raw bytes; refused: 400 and the connection ends
+//	exchange  hands the same bytes to fasthttp's parser, which must agree
+//	serve     one of our own pages? else policy.Table.Judge picks the mount
+//	admit     lends the credentials to gate.Recall, else gate.Decide
+//	headers   writes the head for Shiny: the client's lines, less what only we
+//	          may say, plus who is there
+//	forward   sends it over a pooled connection, streams both ways at once
+//	answer    passes Shiny's own head bytes on, with the few edits of headers
+//	record    one access record into audit's ring
+//
+// Why not fasthttp.Server and fasthttp.Client: the server parses, answers
+// Expect and reads 8 KB of body before a handler may object; the client
+// rewrites cookies, dates and content types, retries what was sent already,
+// and cannot see the visitor leave. So fasthttp does what it is best at, the
+// request head, arguments and forms, and the answers of our own pages; the
+// life of a connection is ours. exchange is the seam: serve works on an
+// exchange and does not know who read the head, so an event-driven engine can
+// hand it the same thing.
+//
+// # One WebSocket
+//
+// upgrade.go sends the handshake as any request. On 101 it first binds the
+// tunnel to the visitor's session (the design had this after relay.Join: bound
+// before, a session that ended meanwhile is still answered with a plain 401),
+// writes Shiny's own 101, gives both connections with the bytes already read to
+// relay.Join, and starts it. The goroutine that served the request ends.
+//
+// # What is true of a session
+//
+// The cookie is the session as it began, sealed; it holds no tokens. What has
+// happened since is session.Live, one record for each session in this process,
+// restored from a journal after a restart. gate remembers what a credential
+// proved together with a pointer to the Live, so every remembered answer still
+// asks whether the session has ended, which costs an atomic load. Endings
+// have one door, session.Registry.End: it marks the Live, closes the streams
+// bound to it in words that their client understands, and is on disk before it
+// returns.
+//
+// # What may be answered from memory
+//
+// gate.Recall never blocks and allocates nothing; gate.Decide may wait for the
+// issuer's keys. Rules are asked each time and never remembered. Only positive
+// proofs are remembered, under the SHA-256 of the credential and an epoch that
+// is read before the proof: a changed password file bumps it.
+//
+// # Generations
+//
+// Everything that follows from settings is one snapshot, built whole and
+// swapped by one pointer; a request reads it once.
+//
+// # Deadlines
+//
+// A head has 10 s, an idle connection 60 s. Bodies and answers have an
+// allowance (pace.go) that moving bytes refill, so that who sends nothing is
+// gone in 10 s and who is slow but steady is never cut. Shiny has
+// UPSTREAM_HEADER_TIMEOUT to begin an answer and no limit after that. Tunnels
+// have none: TCP keep-alive finds the dead.
+//
+// # What leaves the package
+//
+// Nothing borrowed: gate.Request is lent for a call, records are copies. No
+// token, code, cookie or password is in a struct that outlives its call, in an
+// error, a record, a metric or a page; visitors get a request id, the log has
+// the reason.
+package fastproxy

@@ -84,7 +84,7 @@ func nothingFlowsBeforeStart(w *world) {
 // random, and compares checksums.
 func randomMessagesArrive(w *world) {
 	w.open()
-	messages := 1500
+	messages := 600
 	if testing.Short() {
 		messages = 200
 	}

@@ -56,6 +56,9 @@ func conform(t *testing.T, newRelay maker) {
 		{"ClosingWhatIsOverDoesNothing", closeAfterTheEnd},
 		{"CloseDuringAHalfCloseIsTheProxysEnd", closeDuringHalfClose},
 		{"AFailedJoinClosesBoth", failedJoinClosesBoth},
+		{"TunnelsEndHoweverTheyAreTornDown", tornDownAtRandom},
+		{"AnIdleTunnelHoldsNoBuffer", idleTunnelHoldsNoBuffer},
+		{"CarryingAMessageAllocatesNothing", messageAllocatesNothing},
 		{"DrainEndsEveryTunnelAndRefusesMore", drainEndsEveryTunnel},
 		{"DrainCutsWhatOutlivesItsContext", drainCuts},
 	}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
 	"syscall"
 	"testing"
 )
@@ -75,6 +74,7 @@ func backendEndsWhileBytesWait(w *world) {
 func backendResetsWhileBytesWait(w *world) {
 	w.needsReset()
 	w.open()
+	w.client.(*net.TCPConn).SetReadBuffer(4 << 10) // the rest waits on our side
 	all := make([]byte, 256<<10)
 	w.write(w.client, []byte("nobody reads this"))
 	w.write(w.backend, all)
@@ -188,8 +188,5 @@ func TestTheFirstEndIsTheOneThatCounts(t *testing.T) {
 		if by, reason := e.verdict(); by != c.by || reason != c.reason {
 			t.Errorf("%s: by %s (%s), want by %s (%s)", c.name, by, reason, c.by, c.reason)
 		}
-	}
-	if !slices.Contains([]string{"client"}, client.String()) {
-		t.Error("the client has no name")
 	}
 }

@@ -71,9 +71,10 @@ type Relay struct {
 // engine makes what carries one tunnel. It takes over nothing when it fails.
 type engine func(t *Tunnel, client, backend Leg) (carrier, error)
 
-// carrier carries the bytes of one tunnel, tells the tunnel's ending what
-// happens to its legs, and calls finish when both are closed. No method
-// blocks.
+// carrier carries the bytes of one tunnel, tells the tunnel what happens to
+// its legs (ended, linger), and calls finish when both are closed, all from
+// goroutines of its own: its methods are called with the tunnel's lock held,
+// block never and call nothing back.
 type carrier interface {
 	start() // called once
 	part()  // called once, after start: t.parting is set, say it and end

@@ -20,7 +20,8 @@ func newClock() *clock {
 
 func (c *clock) want(t *testing.T, user, addr string, want time.Duration) {
 	t.Helper()
-	if got := c.Delay(user, addr); got != want {
+	key := addressKey(addr)
+	if got := c.wait(keyOf(key, user), keyOf(key, ""), c.at); got != want {
 		t.Errorf("%s from %s: waits %v, want %v", user, addr, got, want)
 	}
 }
@@ -37,6 +38,56 @@ func TestFailuresOfOnePairDoubleItsWait(t *testing.T) {
 	c.at = c.at.Add(pairForget)
 	c.Failed("kim", "192.0.2.1")
 	c.want(t, "kim", "192.0.2.1", 0)
+}
+
+func TestGuessesSideBySideAreNotFree(t *testing.T) {
+	c := newClock()
+	let := 0
+	for range 1000 {
+		if c.Delay("kim", "192.0.2.1") == 0 {
+			let++
+		}
+	}
+	if let != pairFree {
+		t.Errorf("%d of 1000 were let through, want %d", let, pairFree)
+	}
+	c.want(t, "kim", "192.0.2.1", time.Second)
+	for range pairFree {
+		c.Failed("kim", "192.0.2.1")
+	}
+	c.want(t, "kim", "192.0.2.1", time.Second)
+	c.at = c.at.Add(time.Second)
+	if first, second := c.Delay("kim", "192.0.2.1"), c.Delay("kim", "192.0.2.1"); first != 0 || second != 2*time.Second {
+		t.Errorf("found %v, %v", first, second)
+	}
+	c.Succeeded("kim", "192.0.2.1")
+	c.want(t, "kim", "192.0.2.1", 0)
+}
+
+func TestATryThatCameToNothingDoesNotCount(t *testing.T) {
+	c := newClock()
+	for range 10 {
+		if c.Delay("kim", "192.0.2.1") != 0 {
+			t.Fatal("it counts")
+		}
+		c.Abandoned("kim", "192.0.2.1")
+		c.Abandoned("kim", "192.0.2.1") // once too often is nothing
+	}
+	if len(c.pairs.at) != 0 {
+		t.Error("it is remembered")
+	}
+	for range pairFree { // a caller that tells no end
+		c.Delay("kim", "192.0.2.1")
+	}
+	c.at = c.at.Add(tryMax + 1)
+	c.Delay("kim", "192.0.2.1")
+	c.want(t, "kim", "192.0.2.1", 0)
+	c.Failed("kim", "192.0.2.1")
+	c.Delay("kim", "192.0.2.1")
+	c.Abandoned("kim", "192.0.2.1")
+	if got := c.pairs.get(keyOf("192.0.2.1", "kim")); got.failed != 1 || got.open != 0 {
+		t.Errorf("found %+v", got)
+	}
 }
 
 func TestSuccessForgetsThePairsFailures(t *testing.T) {
@@ -115,7 +166,7 @@ func TestAnAccountOfOnesOwnDoesNotWipeTheAddress(t *testing.T) {
 
 func TestBackoffKeepsABoundedNumberOfEntries(t *testing.T) {
 	c := newClock()
-	for i := range 3 * pairsMax {
+	for i := range pairsMax + 1000 {
 		addr := fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)
 		c.Failed("kim", addr)
 		c.Succeeded("sam", addr)

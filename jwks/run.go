@@ -40,13 +40,13 @@ func (k *Keys) Run(ctx context.Context) error {
 			continue
 		}
 		err := k.fetch(ctx)
+		if err != nil && ctx.Err() == nil {
+			k.onError(err)
+		}
 		k.end(err)
 		if err == nil {
 			next, retry = time.Now().Add(refreshEvery), retryMin
 			continue
-		}
-		if ctx.Err() == nil {
-			k.onError(err)
 		}
 		next, retry = time.Now().Add(retry), min(2*retry, retryMax)
 	}

@@ -28,6 +28,8 @@ type passwordForm struct {
 	User     string
 	Token    string
 	Fault    string // said above the form
+	Wrong    bool   // the fault is in what was typed
+	Host     string // what is signed in to
 	Issuer   string // where the other way to sign in begins; "" if there is none
 }
 
@@ -37,7 +39,7 @@ func (p *Proxy) passwordPage(x *exchange, s *snapshot, f passwordForm, status in
 }
 
 func (p *Proxy) passwordPageLater(x *exchange, s *snapshot, f passwordForm, status, retry int) {
-	f.Token = s.formToken(x)
+	f.Token, f.Host = s.formToken(x), s.publicHost
 	if s.provider != nil {
 		f.Issuer = "/login?with=issuer&return_to=" + url.QueryEscape(f.ReturnTo)
 	}
@@ -54,14 +56,15 @@ func (p *Proxy) password(x *exchange, s *snapshot) {
 		p.wrongMethod(x, "POST")
 		return
 	case !x.readForm():
-		p.say(x, message{Status: 413, Code: "form_too_large", Title: "That is more than a name and a password"})
+		p.say(x, message{Status: 413, Code: "form_too_large", Title: "That is more than a name and a password",
+			Text: "Please go back and try again."})
 		return
 	}
 	args := x.ctx.PostArgs()
 	f := passwordForm{ReturnTo: s.returnTo(string(args.Peek("return_to"))), User: string(args.Peek("user"))}
 	if !p.ownForm(x, s) {
 		x.reason = "foreign_form"
-		f.Fault = "The form was open too long, or was not ours. Please try again."
+		f.Fault = "This form was open for too long, or your browser keeps no cookies of this site. Please try again."
 		p.passwordPage(x, s, f, 403)
 		return
 	}
@@ -87,6 +90,7 @@ func (p *Proxy) password(x *exchange, s *snapshot) {
 // password alike.
 func (p *Proxy) passwordFailed(x *exchange, s *snapshot, f passwordForm, err error) {
 	if !errors.Is(err, passwd.ErrWrong) {
+		s.backoff.Abandoned(f.User, x.client.String())
 		x.reason = "login_busy"
 		p.log.Logger().Warn("password not checked", zap.String("http.request.id", x.id), zap.Error(err))
 		f.Fault = "Many people are signing in right now. Please try again in a moment."
@@ -97,7 +101,7 @@ func (p *Proxy) passwordFailed(x *exchange, s *snapshot, f passwordForm, err err
 	x.reason = "wrong_password"
 	p.metrics.logins.WithLabelValues(string(identity.MethodPasswd), "failure").Inc()
 	p.audit(x, audit.LoginFailed, x.reason)
-	f.Fault = "User name or password is wrong."
+	f.Fault, f.Wrong = "User name or password is wrong. Please try again.", true
 	p.passwordPage(x, s, f, 422)
 }
 
@@ -105,7 +109,7 @@ func (p *Proxy) tooSoon(x *exchange, s *snapshot, f passwordForm, wait time.Dura
 	x.reason = "login_backoff"
 	p.audit(x, audit.LoginFailed, x.reason)
 	seconds := int(math.Ceil(wait.Seconds()))
-	f.Fault = "Too many tries. Please wait a little, then try again."
+	f.Fault = "Too many tries. Please wait a minute, then try again."
 	p.passwordPageLater(x, s, f, 429, seconds)
 }
 

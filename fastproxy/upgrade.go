@@ -57,16 +57,17 @@ func (t *transfer) join(live *tunnelEnd) {
 	backend := relay.Leg{Conn: t.uc.Conn, Pending: append([]byte(nil), t.buf[t.from:t.to]...)}
 	t.uc = nil
 	record := p.accessRecord(x)
-	p.metrics.tunnelOpened(t.r.kind)
+	kind := t.r.kind // the exchange is another's by the time the tunnel ends
+	p.metrics.tunnelOpened(kind)
 	tunnel, err := p.relay.Join(client, backend, func(st relay.Stats) {
 		live.release()
-		p.metrics.tunnelClosed(t.r.kind, st)
+		p.metrics.tunnelClosed(kind, st)
 		record.tunnel(st)
 		p.log.Access(record.Access)
 	})
 	if err != nil {
 		live.release()
-		p.metrics.tunnelClosed(t.r.kind, relay.Stats{})
+		p.metrics.tunnelClosed(kind, relay.Stats{})
 		record.Reason = "cannot join"
 		p.log.Access(record.Access)
 		return

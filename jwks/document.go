@@ -30,7 +30,7 @@ const (
 // keySet is what one fetched document left: usable keys only, never changed.
 type keySet struct {
 	find jwt.Keyfunc
-	kids map[string]struct{}
+	kids map[string]string // what each key is, to notice another under its name
 }
 
 func (s *keySet) has(kid string) bool {
@@ -39,6 +39,19 @@ func (s *keySet) has(kid string) bool {
 	}
 	_, ok := s.kids[kid]
 	return ok
+}
+
+// lost reports whether a key of s is gone from next, or another one there.
+func (s *keySet) lost(next *keySet) bool {
+	if s == nil {
+		return false
+	}
+	for kid, key := range s.kids {
+		if next.kids[kid] != key {
+			return true
+		}
+	}
+	return false
 }
 
 // errNotForUs marks keys that are sound, but for other work than ours.
@@ -59,7 +72,7 @@ func readDocument(document []byte) (set *keySet, complaint error, err error) {
 		list.Keys = list.Keys[:keysMax]
 	}
 	store := jwkset.NewMemoryStorage()
-	set = &keySet{kids: make(map[string]struct{})}
+	set = &keySet{kids: make(map[string]string)}
 	for i, raw := range list.Keys {
 		key, err := readKey(raw)
 		if err == nil && set.has(key.Marshal().KID) {
@@ -71,7 +84,8 @@ func readDocument(document []byte) (set *keySet, complaint error, err error) {
 			}
 			continue
 		}
-		set.kids[key.Marshal().KID] = struct{}{}
+		m := key.Marshal()
+		set.kids[m.KID] = strings.Join([]string{m.N, m.E, m.X, m.Y}, " ")
 		if err := store.KeyWrite(context.Background(), key); err != nil {
 			return nil, complaint, fmt.Errorf("jwks: store key: %w", err)
 		}

@@ -31,6 +31,9 @@ type Config struct {
 	// OnError hears of failed fetches and of unusable keys, from Run's
 	// goroutine, so it must not block for long. May be nil.
 	OnError func(error)
+	// OnWithdrawn is called, likewise, after a fetch in which a key was gone
+	// or replaced: what it signed must not be remembered as good. May be nil.
+	OnWithdrawn func()
 }
 
 // Keys are an issuer's public keys. All methods may be called by many
@@ -40,6 +43,7 @@ type Keys struct {
 	client  *http.Client
 	now     func() time.Time
 	onError func(error)
+	onGone  func()
 	wake    chan struct{} // capacity 1: tells Run that wanted has changed
 
 	set     atomic.Pointer[keySet] // nil until the first good fetch; never back to nil
@@ -70,6 +74,7 @@ func New(c Config) *Keys {
 		client:  Client(c.Client),
 		now:     c.Now,
 		onError: c.OnError,
+		onGone:  c.OnWithdrawn,
 		wake:    make(chan struct{}, 1),
 		round:   &round{done: make(chan struct{})},
 	}
@@ -81,6 +86,9 @@ func New(c Config) *Keys {
 	}
 	if k.onError == nil {
 		k.onError = func(error) {}
+	}
+	if k.onGone == nil {
+		k.onGone = func() {}
 	}
 	return k
 }

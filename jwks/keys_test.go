@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,63 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 )
-
-// roundTripper is an issuer inside a synctest bubble, where time is made.
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// bubble is an issuer that publishes document, takes delay to answer, and
-// notes when it was asked.
-type bubble struct {
-	mu       sync.Mutex
-	document string
-	delay    time.Duration
-	fail     bool
-	asked    []time.Time
-}
-
-func (b *bubble) RoundTrip(r *http.Request) (*http.Response, error) {
-	b.mu.Lock()
-	b.asked = append(b.asked, time.Now())
-	delay, fail, document := b.delay, b.fail, b.document
-	b.mu.Unlock()
-	select {
-	case <-time.After(delay):
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
-	if fail {
-		return nil, errors.New("connection refused")
-	}
-	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(document)), Request: r}, nil
-}
-
-func (b *bubble) set(change func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	change()
-}
-
-func (b *bubble) times() []time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return append([]time.Time(nil), b.asked...)
-}
-
-func (b *bubble) config() Config {
-	return Config{URL: "https://issuer.example/jwks.json", Client: &http.Client{Transport: b}}
-}
-
-// wantAtMostTenAMinute looks through every window of a minute.
-func wantAtMostTenAMinute(t *testing.T, asked []time.Time) {
-	t.Helper()
-	for i := range asked {
-		if i >= fetchesMax && asked[i].Sub(asked[i-fetchesMax]) < window {
-			t.Fatalf("fetches %d to %d lie within %v", i-fetchesMax, i, asked[i].Sub(asked[i-fetchesMax]))
-		}
-	}
-}
 
 func withKid(kid string) string { return sign(`{"alg":"ES256","kid":"`+kid+`"}`, claims(nil), ecKey()) }
 
@@ -104,9 +45,26 @@ func TestARotatedKeyIsFetchedOnceForEverybody(t *testing.T) {
 func TestAKeyReplacedUnderItsKidIsNoticedAtTheNextRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{document: goodSet()}
-		k := startReady(t, b.config())
-		b.set(func() { b.document = jwkSet(jwk("e1", otherEC(), nil)) })
+		withdrawn := 0
+		c := b.config()
+		c.OnWithdrawn = func() { withdrawn++ }
+		k := startReady(t, c)
+		b.set(func() {
+			b.document = jwkSet(jwk("more", rsaKey(), nil), jwk("e1", ecKey(), nil), jwk("r1", rsaKey(), nil))
+		})
 		time.Sleep(refreshEvery + time.Second)
+		synctest.Wait()
+		if withdrawn != 0 {
+			t.Error("a key that was added counts as withdrawn")
+		}
+		b.set(func() {
+			b.document = jwkSet(jwk("r1", rsaKey(), nil), jwk("e1", otherEC(), nil), jwk("more", rsaKey(), nil))
+		})
+		time.Sleep(refreshEvery + time.Second)
+		synctest.Wait()
+		if withdrawn != 1 {
+			t.Errorf("withdrawn was told %d times, want once", withdrawn)
+		}
 		if _, err := k.VerifySignature(t.Context(), sign(headES, claims(nil), otherEC())); err != nil {
 			t.Errorf("the new key: %v", err)
 		}
@@ -234,6 +192,23 @@ func TestOneStaleClientCausesAFetchEveryHalfMinute(t *testing.T) {
 			t.Errorf("found %d fetches in 90 s, want 3", n)
 		}
 	})
+}
+
+func TestRememberedKeyIDsAreBounded(t *testing.T) {
+	var m missing
+	now := time.Now()
+	for i := range 3 * maxMissing {
+		m.add(fmt.Sprint("old-", i), now)
+		if !m.has(fmt.Sprint("old-", i), now) || len(m.until) > maxMissing {
+			t.Fatalf("after %d: found %d remembered, or not the last", i, len(m.until))
+		}
+	}
+	later := now.Add(missingFor)
+	m.add("new", later)
+	m.add("newer", later)
+	if !m.has("new", later) || !m.has("newer", later) || m.has("old-0", later) || len(m.until) > maxMissing {
+		t.Error("forgot the wrong ones")
+	}
 }
 
 func TestKeysAreThereSoonAfterTheIssuerIs(t *testing.T) {

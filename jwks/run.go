@@ -111,7 +111,9 @@ func (k *Keys) fetch(ctx context.Context) error {
 		return err
 	}
 	k.complain(complaint)
-	k.set.Store(set)
+	if old := k.set.Swap(set); old.lost(set) {
+		k.onGone()
+	}
 	return nil
 }
 

@@ -80,6 +80,7 @@ func bookmarks(p *tab, base string) {
 		p.t.Errorf("Shiny's bookmark is %s, want %s?_inputs_&n=…", link, base)
 	}
 	p.click(".modal-footer button")
+	p.ask("gone", args{"selector": ".modal-backdrop"}, nil)
 }
 
 // usesTheApp is all of it.

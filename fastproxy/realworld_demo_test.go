@@ -14,7 +14,7 @@ import (
 func (w *world) demonstrates(t *testing.T) {
 	cmd := exec.Command(w.bin.fastproxy, "demo", "--port", "0")
 	cmd.Dir = t.TempDir()
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir}
 	demo := start(t, "fastproxy demo", cmd)
 	origin := regexp.MustCompile(`http://localhost:\d+`).FindString(demo.awaitLine(t, `^Open http://localhost:\d+/ `))
 	eventually(t, "the demo to answer", func() error { return answers(origin+"/login/nothing", 404) })
@@ -38,7 +38,14 @@ func (w *world) demonstrates(t *testing.T) {
 		p.say("change", args{"selector": "#plot", "name": "src", "text": plot})
 		p.screenshot("demo-" + who)
 		p.visit(origin + "/reports/sockjs/")
-		p.await("body", who)
+		for _, transport := range []string{"eventsource", "xhr", "websocket", "xhr_streaming"} {
+			p.click("input[value=" + transport + "]")
+			p.await("#state", "connected")
+			p.await("#count", "5") // two a second: what streams arrives as it is sent
+		}
+		if lost := p.text("#lost"); lost != "0" {
+			t.Errorf("%s lost %s messages over SockJS", who, lost)
+		}
 		p.screenshot("demo-sockjs-" + who)
 		p.visit(origin + "/.fastproxy/session")
 		p.screenshot("demo-session-" + who)

@@ -60,7 +60,7 @@ func (w *world) bareToken(t *testing.T) {
 		expectHeaders(t, place, headersOf(robin.text(place)),
 			"HTTP_X_AUTH0_EMAIL: robin@example.net",
 			"HTTP_X_AUTH0_GROUPS: R&D%2C Oslo,%C3%84rzte,100%25",
-			`HTTP_SHINY_SERVER_CREDENTIALS: {"user":"google-oauth2|103547991597142817347","groups":["R&D, Oslo","\u00c4rzte","100%"]}`)
+			`HTTP_SHINY_SERVER_CREDENTIALS: {"user":"google-oauth2|103547991597142817347","groups":["R&D, Oslo","\u00C4rzte","100%"]}`)
 	}
 	robin.await("#credentials", `["R&D, Oslo","Ärzte","100%"]`)
 }

@@ -127,7 +127,7 @@ func (w *world) bookmarkSurvives(t *testing.T) {
 	p, i := w.front(t, nil, "")
 	kim := w.browser.open(t, "kim")
 	// What a careless proxy decodes, encodes again or cuts.
-	const query = `?_inputs_&n=200&note=%22a%20b%22&umlaut=%C3%BC&plus=a+b&percent=100%25&quote='&empty=`
+	const query = `?_inputs_&n=200&note=%22a%20b%22&umlaut=%C3%BC&plus=a+b&percent=100%25&quote=%27&empty=`
 	kim.visit(p.origin + "/reports/" + query)
 	i.signIn(kim, "kim")
 	if got, want := kim.arrive(p.origin), p.origin+"/reports/"+query; got != want {

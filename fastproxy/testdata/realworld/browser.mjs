@@ -89,6 +89,7 @@ const verbs = {
     const now = await page.locator(selector).first().getAttribute(name, { timeout: 1000 }).catch(() => null);
     return now !== null && now !== text ? now : undefined;
   }),
+  gone: ({ page }, { selector }) => page.locator(selector).first().waitFor({ state: 'detached' }),
   // The mouse takes the slider's handle and lets it go at a share of its line.
   slide: async ({ page }, { selector, share }) => {
     const root = page.locator(selector).first();

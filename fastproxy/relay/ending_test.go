@@ -74,12 +74,20 @@ func backendEndsWhileBytesWait(w *world) {
 func backendResetsWhileBytesWait(w *world) {
 	w.needsReset()
 	w.open()
-	w.client.(*net.TCPConn).SetReadBuffer(4 << 10) // the rest waits on our side
+	w.client.(*net.TCPConn).SetReadBuffer(4 << 10)
+	w.near[client].(*net.TCPConn).SetWriteBuffer(4 << 10)
+	w.near[backend].(*net.TCPConn).SetReadBuffer(512 << 10) // most waits here
 	all := make([]byte, 256<<10)
 	w.write(w.client, []byte("nobody reads this"))
 	w.write(w.backend, all)
 	w.untilSettled(w.backend)
 	reset(w.backend)
+	w.write(w.client, []byte("and nobody can take this"))
+	w.until("the relay knows", func() bool {
+		w.tunnel.mu.Lock()
+		defer w.tunnel.mu.Unlock()
+		return w.tunnel.ending.by == ByBackend
+	})
 	got := make([]byte, len(all))
 	if n, err := io.ReadFull(w.client, got); err != nil {
 		w.Fatalf("read %d of %d bytes: %v", n, len(all), err)

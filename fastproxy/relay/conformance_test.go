@@ -104,7 +104,7 @@ func (w *world) join(clientPending, backendPending []byte) {
 	w.backend, w.near[backend] = connect(w.T, w.legs.backend)
 	over := make(chan Stats, 1)
 	w.over = over
-	tunnel, err := w.relay.Join(Leg{w.near[client], clientPending}, Leg{w.near[backend], backendPending}, func(s Stats) { over <- s })
+	tunnel, err := w.relay.Join(Leg{Conn: w.near[client], Pending: clientPending}, Leg{Conn: w.near[backend], Pending: backendPending}, func(s Stats) { over <- s })
 	if err != nil {
 		w.Fatal(err)
 	}

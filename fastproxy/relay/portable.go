@@ -20,7 +20,7 @@ func portable(o Options) engine {
 				return nil, fmt.Errorf("%s: %w", side(s), err)
 			}
 			p.legs[s] = leg{conn: in.Conn, src: src}
-			p.pumps[s].init(p, side(s), in.Pending)
+			p.pumps[s].init(p, side(s), in)
 		}
 		return p, nil
 	}

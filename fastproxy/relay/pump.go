@@ -17,6 +17,7 @@ type pump struct {
 	pending []byte // to be passed on first
 	held    []byte // read, and not passed on because the tunnel was closed meanwhile
 	scan    scanner
+	inspect func(b []byte) (int, *Farewell) // of the source's Leg
 	passed  atomic.Uint64
 }
 
@@ -30,10 +31,10 @@ const (
 	sinkGone                  // nobody takes what the source says
 )
 
-func (p *pump) init(pair *pair, from side, pending []byte) {
+func (p *pump) init(pair *pair, from side, in Leg) {
 	p.pair, p.from = pair, from
 	p.src, p.dst = &pair.legs[from], &pair.legs[from.other()]
-	p.pending = slices.Clone(pending)
+	p.pending, p.inspect = slices.Clone(in.Pending), in.Inspect
 	p.scan.masked = from == client
 }
 
@@ -98,8 +99,14 @@ func (p *pump) carry() outcome {
 // pass writes b, which the scanner has not seen, and blocks while the other
 // side does not read.
 func (p *pump) pass(b []byte) bool {
+	if p.inspect != nil {
+		n, bye := p.inspect(b)
+		if b = b[:n]; bye != nil {
+			defer p.pair.t.Close(*bye)
+		}
+	}
 	p.scan.follow(b)
-	return p.write(b)
+	return len(b) == 0 || p.write(b)
 }
 
 func (p *pump) write(b []byte) bool {
@@ -116,6 +123,9 @@ func (p *pump) sayFarewell() {
 	words := p.parting().ToClient
 	if p.from == client {
 		words = p.parting().ToBackend
+	}
+	if p.inspect != nil {
+		return // what is half through was not looked at to its end
 	}
 	if len(words) > 0 && p.reachBoundary(words) {
 		p.dst.conn.Write(words) // nobody is left to hear that it failed

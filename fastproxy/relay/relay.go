@@ -31,6 +31,11 @@ type Leg struct {
 	// Pending are bytes already read from Conn that are not delivered yet.
 	// Join copies them.
 	Pending []byte
+	// Inspect, if not nil, is asked with all that is read from Conn, in order,
+	// before it is passed on: the first pass bytes are, and with a farewell the
+	// tunnel is closed with it and nothing more passes. It is called from one
+	// goroutine at a time, must not block, and borrows b.
+	Inspect func(b []byte) (pass int, bye *Farewell)
 }
 
 // Stats is what a tunnel was.

@@ -40,9 +40,11 @@ func (p *Proxy) answerSignIn(x *exchange, s *snapshot, r *route) {
 		p.startLogin(x, s, target, "")
 	case x.head.isFramed():
 		p.say(x, message{Status: 401, Code: "sign_in_required", Title: "Sign in to see this app", Framed: true,
+			Text:  "It is part of another page. Signing in opens it in the whole window.",
 			Links: []link{{Href: login + "?return_to=" + url.QueryEscape(target), Label: "Sign in", Primary: true, Top: true}}})
 	default:
 		p.say(x, message{Status: 401, Code: "sign_in_required", Title: "Sign in first", Login: login,
+			Text:  "Only people who are signed in can open this.",
 			Links: []link{{Href: login, Label: "Sign in", Primary: true}}})
 	}
 }
@@ -54,12 +56,13 @@ func (p *Proxy) login(x *exchange, s *snapshot) {
 		return
 	}
 	if x.head.isFramed() {
-		p.say(x, message{Status: 401, Code: "sign_in_required", Title: "Sign in in a tab of its own", Framed: true,
+		p.say(x, message{Status: 401, Code: "sign_in_required", Title: "Sign in in the whole window", Framed: true,
+			Text:  "Signing in is not safe inside another page.",
 			Links: []link{{Href: s.publicOrigin + string(x.head.target), Label: "Sign in", Primary: true, Top: true}}})
 		return
 	}
 	if !x.head.isNavigation() {
-		p.say(x, message{Status: 401, Code: "sign_in_required", Title: "Open this address in a browser", Login: s.publicOrigin + "/login"})
+		p.say(x, message{Status: 401, Code: "sign_in_required", Title: "Open this address in a browser", Text: "People sign in here. There is nothing for programs.", Login: s.publicOrigin + "/login"})
 		return
 	}
 	args := x.ctx.QueryArgs()
@@ -101,8 +104,9 @@ func (p *Proxy) startLogin(x *exchange, s *snapshot, back, prompt string) {
 		}
 		p.startAttempt(x, s, oidc.StartOptions{ReturnTo: back, Prompt: prompt})
 	default:
-		p.say(x, message{Status: 403, Code: "no_login", Title: "Nobody can sign in here",
-			Text: "This server has no login set up, and this page is not public."})
+		p.say(x, message{Status: 403, Code: "no_login", Title: "Nobody can sign in here yet",
+			Text:     "This page is not public, and this server has no login. Please tell whoever runs it.",
+			Operator: "Set up a login: Auth0 or another issuer (AUTH0_DOMAIN or AUTH0_ISSUER_URL, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET), or a file of passwords (AUTH_PASSWD_FILE)."})
 	}
 }
 
@@ -118,7 +122,7 @@ func (p *Proxy) startAttempt(x *exchange, s *snapshot, o oidc.StartOptions) {
 		x.reason = "issuer_unavailable"
 		p.log.Logger().Warn("cannot start a sign-in", zap.String("http.request.id", x.id), zap.Error(err))
 		p.say(x, message{Status: 503, Code: "issuer_unavailable", RetryAfter: 5, Title: "Signing in is not possible right now",
-			Text:  "The login service does not answer. It is asked again all the time; people who are signed in notice nothing.",
+			Text:  "The login service does not answer. Please try again in a moment. Whoever is signed in already can go on working.",
 			Links: []link{{Href: "/login?return_to=" + url.QueryEscape(o.ReturnTo), Label: "Try again", Primary: true}}})
 		return
 	}
@@ -138,7 +142,7 @@ func (p *Proxy) callback(x *exchange, s *snapshot) {
 		return
 	}
 	if s.provider == nil {
-		p.say(x, message{Status: 404, Code: "not_found", Title: "There is nothing here", Text: "This server signs nobody in through an issuer."})
+		p.say(x, message{Status: 404, Code: "not_found", Title: "There is nothing here", Text: "Nobody signs in to this server that way."})
 		return
 	}
 	attempt, ok := s.takeAttempt(x, state)
@@ -176,9 +180,9 @@ func (p *Proxy) lostAttempt(x *exchange, s *snapshot, state string) {
 	if oidc.Tries(state) > 0 {
 		p.audit(x, audit.LoginFailed, "cookie_not_returned")
 		p.say(x, message{Status: 400, Code: "cookie_not_returned", Title: "Signing in did not work",
-			Text: "The browser did not send back the cookie that it was given a moment ago. Cookies may be blocked, or this server is reached at another address than " +
-				s.publicOrigin + " (http instead of https, another host name): then the operator sets PUBLIC_URL.",
-			Links: []link{{Href: s.publicOrigin + "/login", Label: "Try again", Primary: true}}})
+			Text:     "Your browser did not send back a cookie that it was given a moment ago. Please allow cookies of this site, then try again.",
+			Operator: "People must come to exactly " + s.publicOrigin + ". If they come by http instead of https, or by another host name, the cookie stays away: set PUBLIC_URL to what they use.",
+			Links:    []link{{Href: s.publicOrigin + "/login", Label: "Try again", Primary: true}}})
 		return
 	}
 	p.startAttempt(x, s, oidc.StartOptions{ReturnTo: "/", Tries: 1})
@@ -198,13 +202,13 @@ func (p *Proxy) issuerRefused(x *exchange, s *snapshot, a *oidc.Attempt, e *oidc
 	p.audit(x, audit.LoginFailed, e.SafeCode())
 	again := "/login?with=issuer&return_to=" + url.QueryEscape(a.ReturnTo)
 	m := message{Status: 403, Code: "issuer_refused", Title: "The login service said no", Detail: e.SafeDescription(),
-		Text: "Its answer: " + e.SafeCode() + ".",
+		Text: "Its answer was " + e.SafeCode() + ". You can try again, or sign in as someone else.",
 		Links: []link{
 			{Href: again + "&prompt=login", Label: "Try as someone else", Primary: true},
 			{Href: again, Label: "Try again"},
 		}}
 	if e.Code == "access_denied" {
-		m.Title, m.Text = "You were not let in", "The login service knows you, but does not let you in here, or you pressed Cancel."
+		m.Title, m.Text = "You were not let in", "Either signing in was cancelled, or the login service does not let you in here. You can try again, or sign in as someone else."
 	}
 	p.say(x, m)
 }
@@ -232,27 +236,29 @@ func (p *Proxy) loginFailed(x *exchange, s *snapshot, a *oidc.Attempt, err error
 	}
 	var clock *oidc.ClockError
 	m := message{Status: 502, Code: "login_failed", Title: "Signing in did not work",
-		Text:  "What the login service answered was not accepted. The operator finds the reason in the log under the request id.",
+		Text:  "What the login service answered cannot be accepted. Please try again. If it stays so, tell whoever runs this server the request id below: the log has the reason.",
 		Links: []link{{Href: "/login?with=issuer&return_to=" + url.QueryEscape(a.ReturnTo), Label: "Try again", Primary: true}}}
 	switch kind := oidc.KindOf(err); kind {
 	case oidc.KindUnavailable:
 		m.Status, m.Code, m.RetryAfter = 503, "issuer_unavailable", 5
-		m.Text = "The login service does not answer. Try again in a moment."
+		m.Text = "The login service does not answer. Please try again in a moment."
 	case oidc.KindAlgorithm:
 		m.Code = "token_algorithm"
-		m.Text = "The application signs its tokens with HS256. In the Auth0 dashboard: Applications, this application, Settings, Advanced Settings, OAuth: set JsonWebToken Signature Algorithm to RS256 and keep OIDC Conformant on."
+		m.Text = "A setting of the login service does not fit. Please tell whoever runs this server."
+		m.Operator = "The application signs its tokens with HS256. In the Auth0 dashboard: Applications, this application, Settings, Advanced Settings, OAuth: set JsonWebToken Signature Algorithm to RS256 and keep OIDC Conformant on."
 	case oidc.KindClock:
 		m.Code = "clock"
-		m.Text = "The clock of this server and that of the login service differ too much."
+		m.Text = "The clocks of this server and of the login service differ too much. Please tell whoever runs this server."
+		m.Operator = "Set this server's clock right and keep it so, for example with chrony or systemd-timesyncd."
 	case oidc.KindAttempt:
 		m.Status, m.Code = 400, "attempt_expired"
-		m.Text = "Signing in took too long, or this page was opened twice."
+		m.Text = "Signing in took too long, or this page was opened twice. Please try again."
 	case oidc.KindSubject:
 		m.Status, m.Code = 403, "unusable_subject"
-		m.Text = "The login service names you in a way that cannot be passed on to Shiny."
+		m.Text = "The login service names you in a way that cannot be passed on to Shiny. Please tell whoever runs this server."
 	case oidc.KindOrganization:
 		m.Status, m.Code = 403, "organization"
-		m.Text = "You signed in with another organization than this server asks for."
+		m.Text = "You signed in with another organization than this server asks for. Please try again with the right one."
 	}
 	if errors.As(err, &clock) {
 		m.Detail = "Here it is " + clock.Here.UTC().Format(time.RFC1123) + ", there " + clock.There.UTC().Format(time.RFC1123) + "."
@@ -260,7 +266,7 @@ func (p *Proxy) loginFailed(x *exchange, s *snapshot, a *oidc.Attempt, err error
 	x.reason = m.Code
 	p.audit(x, audit.LoginFailed, m.Code)
 	p.log.Logger().Warn("sign-in failed", zap.String("http.request.id", x.id), zap.String("event.reason", m.Code),
-		zap.String("fastproxy.advice", strings.TrimSpace(m.Text)), zap.Error(err))
+		zap.String("fastproxy.advice", strings.TrimSpace(m.Text+" "+m.Operator)), zap.Error(err))
 	p.say(x, m)
 }
 
@@ -272,8 +278,9 @@ func (p *Proxy) signIn(x *exchange, s *snapshot, v *session.Session, back string
 		x.reason = "session_too_large"
 		p.audit(x, audit.LoginFailed, x.reason)
 		p.log.Logger().Warn("cannot keep a session", zap.String("http.request.id", x.id), zap.Error(err))
-		p.say(x, message{Status: 403, Code: x.reason, Title: "There is too much to remember about you",
-			Text: "The login service names so many groups for you that they do not fit into cookies. The operator lets it send only those that matter here."})
+		p.say(x, message{Status: 403, Code: x.reason, Title: "You are in too many groups",
+			Text:     "The login service names more groups for you than your browser can keep. Please tell whoever runs this server.",
+			Operator: "The groups have to fit into four cookies. Let the login service send only those that matter here, for example by an Action in the Auth0 dashboard."})
 		return
 	}
 	p.endOther(x, s, v.Principal.Key())
@@ -305,9 +312,10 @@ func (p *Proxy) sentHome(x *exchange, s *snapshot) bool {
 	}
 	n := s.counted(x, s.names.home, homeAge)
 	if n >= 2 {
-		p.say(x, message{Status: 421, Code: "wrong_host", Title: "This server is known by another name",
-			Text:  "It is " + s.publicOrigin + ", but requests arrive here for another host. A proxy in front must pass the Host it was asked for (nginx: proxy_set_header Host $host), or PUBLIC_URL is wrong.",
-			Links: []link{{Href: s.publicOrigin + "/", Label: s.publicOrigin, Primary: true}}})
+		p.say(x, message{Status: 421, Code: "wrong_host", Title: "This server goes by another name",
+			Text:     "Its address is " + s.publicOrigin + ". Please open it there.",
+			Operator: "PUBLIC_URL says " + s.publicOrigin + ", but requests arrive for another host. Correct PUBLIC_URL, or let the proxy in front pass on the Host that it was asked for (nginx: proxy_set_header Host $host).",
+			Links:    []link{{Href: s.publicOrigin + "/", Label: s.publicOrigin, Primary: true}}})
 		return true
 	}
 	s.count(x, s.names.home, n+1, homeAge)
@@ -320,12 +328,14 @@ func (p *Proxy) sayBounce(x *exchange, s *snapshot, back string) {
 	s.setCookie(x, s.names.bounce, "", 0)
 	p.audit(x, audit.LoginFailed, x.reason)
 	p.say(x, message{Status: 400, Code: "session_not_returned", Title: "Signing in worked, but did not last",
-		Text: "You signed in twice within a minute, and the browser came back without its session. Likely causes: this server is reached by http while PUBLIC_URL (" + s.publicOrigin +
-			") says https, or at another host name; cookies are blocked; or a proxy in front removes them.",
+		Text: "You signed in twice within a minute, and each time your browser came back as a stranger. Please allow cookies of this site, then try again.",
+		Operator: "Likely causes: people come by http while PUBLIC_URL (" + s.publicOrigin +
+			") says https, or by another host name; or a proxy in front removes cookies.",
 		Links: []link{{Href: "/login?return_to=" + url.QueryEscape(back), Label: "Try again", Primary: true}}})
 }
 
 func (p *Proxy) wrongMethod(x *exchange, allow string) {
 	x.allow = allow
-	p.say(x, message{Status: 405, Code: "method_not_allowed", Title: "This address takes " + allow + " only"})
+	p.say(x, message{Status: 405, Code: "method_not_allowed", Title: "This address takes " + allow + " only",
+		Text: "It cannot be opened like this. Please begin at the start page."})
 }

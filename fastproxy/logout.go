@@ -70,7 +70,7 @@ func (p *Proxy) leave(x *exchange, s *snapshot, v *session.Session) {
 // signedOut shows the page that says so, or who is still signed in.
 func (p *Proxy) signedOut(x *exchange, s *snapshot) {
 	p.say(x, message{Status: 200, Code: "signed_out", Title: "You are signed out",
-		Text:  "Close the browser on a shared machine.",
+		Text:  "Your apps here are closed. On a shared computer, please close the browser too.",
 		Links: []link{{Href: "/login", Label: "Sign in again", Primary: true}}})
 }
 

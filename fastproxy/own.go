@@ -37,7 +37,7 @@ func (p *Proxy) serveOwn(x *exchange, s *snapshot) {
 }
 
 func (p *Proxy) unknownOwn(x *exchange) {
-	p.say(x, message{Status: 404, Code: "not_found", Title: "There is nothing here"})
+	p.say(x, message{Status: 404, Code: "not_found", Title: "There is nothing here", Text: "Please check the address."})
 }
 
 // isCallback reports a redirect from the issuer to a callback path that is
@@ -128,10 +128,10 @@ func (p *Proxy) sessionJSON(x *exchange, v sessionView) {
 func (p *Proxy) answerForbidden(x *exchange, s *snapshot, rule *policy.Rule) {
 	who := x.principal
 	m := message{Status: 403, Code: "not_admitted", Title: "This is not open to you",
-		Text:  "You are signed in as " + who.DisplayName() + " (" + who.RuleName() + ").",
+		Text:  "You are signed in as " + who.DisplayName() + " (" + who.RuleName() + "). If you need this, please ask whoever runs this server, or sign in as someone else.",
 		Links: []link{{Href: "/login?prompt=login&return_to=" + url.QueryEscape(string(x.head.target)), Label: "Sign in as someone else", Primary: true}, {Href: "/.fastproxy/session", Label: "What is known of you"}}}
 	if rule.String() == "nobody" && x.route.mountPath == "/admin/" {
-		m.Detail = "Nobody may enter here yet. The operator opens it with this line: ADMIN_USERS=" + who.RuleName()
+		m.Operator, m.Line = "Nobody may enter here yet. This setting lets you in:", "ADMIN_USERS="+who.RuleName()
 	}
 	p.audit(x, audit.Denied, x.reason)
 	p.say(x, m)

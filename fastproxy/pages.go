@@ -6,8 +6,11 @@ import (
 	"embed"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -19,6 +22,7 @@ var (
 	pageStyle     = mustRead("pages/style.css")
 	pageTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 		"style": func() template.CSS { return template.CSS(pageStyle) },
+		"spell": spell,
 	}).ParseFS(pageFiles, "pages/*.html"))
 	// The one style sheet is in the page; its hash is all that the policy allows.
 	styleHash = func() string {
@@ -43,6 +47,8 @@ type message struct {
 	Title      string
 	Text       string
 	Detail     string // from elsewhere, shown as a quotation
+	Operator   string // what whoever runs this server can do; apart from what visitors read
+	Line       string // a setting to copy, under Operator
 	RetryAfter int    // seconds
 	Links      []link
 	Framed     bool // the page is shown inside another
@@ -166,6 +172,32 @@ func (p *Proxy) refuseHead(x *exchange, err *scanError) {
 		ctx.SetBodyString(err.reason + "\n")
 	})
 	p.finished(x)
+}
+
+// spell turns a duration as time.Duration prints it into words: 12h0m0s is
+// "12 hours". What is none stays as it is.
+func spell(s string) string {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return s
+	}
+	var words []string
+	for _, u := range []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
+		switch n := d / u.size; {
+		case n == 1:
+			words = append(words, "1 "+u.name)
+		case n > 1:
+			words = append(words, fmt.Sprintf("%d %ss", n, u.name))
+		}
+		d %= u.size
+	}
+	if len(words) == 0 {
+		return s
+	}
+	return strings.Join(words, " ")
 }
 
 func withQuery(path string, query []byte) string {

@@ -130,8 +130,9 @@ func (j *journal) compact() error {
 	return j.rewrite()
 }
 
-// rewrite puts a new file with the whole state in the old one's place. It is
-// called with disk held, or before anybody else knows j.
+// rewrite puts a new file with the whole state in the old one's place; where it
+// fails before that, the old one stays as good as it was. It is called with
+// disk held, or before anybody else knows j.
 func (j *journal) rewrite() (err error) {
 	tmp := j.path + ".new"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
@@ -148,18 +149,21 @@ func (j *journal) rewrite() (err error) {
 	if err == nil {
 		err = os.Rename(tmp, j.path)
 	}
-	if err == nil {
-		err = syncDir(filepath.Dir(j.path))
-	}
 	if err != nil {
 		f.Close()
-		j.broken = true // the old file may be out of reach by now
 		return fmt.Errorf("session: write journal: %w", err)
 	}
 	if j.file != nil {
 		j.file.Close()
 	}
-	j.file, j.size, j.base, j.broken = f, size, size, false
+	j.file, j.size, j.base = f, size, size
+	// Until the directory is on disk too, a power cut may bring back the old
+	// file, which gets no more records.
+	if err := syncDir(filepath.Dir(j.path)); err != nil {
+		j.broken = true
+		return fmt.Errorf("session: write journal: %w", err)
+	}
+	j.broken = false
 	return nil
 }
 

@@ -39,8 +39,8 @@ func newLive(s *Session, idle, max time.Duration, last time.Time) *Live {
 		key:     s.Principal.Key(),
 		sid:     s.SID,
 		line:    s.Line,
-		issued:  s.IssuedAt.UnixNano(),
-		expires: s.Expires.UnixNano(),
+		issued:  unixNano(s.IssuedAt),
+		expires: unixNano(s.Expires),
 		keep:    s.Expires.Unix(),
 		idle:    int64(idle),
 	}
@@ -53,6 +53,12 @@ func newLive(s *Session, idle, max time.Duration, last time.Time) *Live {
 	l.last.Store(last.UnixNano())
 	l.noted = l.last.Load()
 	return l
+}
+
+// unixNano is t.UnixNano, but for times that it cannot tell the nearest that it
+// can: a token may say that it lasts until the year 5000.
+func unixNano(t time.Time) int64 {
+	return min(max(t.Unix(), 0), lastSecond-1)*int64(time.Second) + int64(t.Nanosecond())
 }
 
 // ID returns the session's id; the zero ID for a bearer's stream.

@@ -18,8 +18,9 @@ type Options struct {
 }
 
 func (o *Options) fill() error {
-	if o.Idle < 0 || o.Max < 0 {
-		return fmt.Errorf("session: open store: found idle %v and max %v, want durations over 0", o.Idle, o.Max)
+	const most = 10 * 365 * 24 * time.Hour
+	if o.Idle < 0 || o.Max < 0 || o.Idle > most || o.Max > most {
+		return fmt.Errorf("session: open store: found idle %v and max %v, want over 0 and at most %v (10 years)", o.Idle, o.Max, most)
 	}
 	if o.Idle == 0 {
 		o.Idle = 12 * time.Hour
@@ -118,10 +119,14 @@ func (m *Memory) Live(v *Session) *Live {
 	if r.why != "" {
 		l.why.Store(&r.why)
 	}
-	if l.Check(m.options.Now()) == "" {
-		s.lives[v.ID] = l
-		delete(s.past, v.ID)
+	if why := l.Check(m.options.Now()); why != "" {
+		// For good: End would not find this one, should the caller's clock say
+		// that it still holds.
+		l.end(why)
+		return l
 	}
+	s.lives[v.ID] = l
+	delete(s.past, v.ID)
 	return l
 }
 

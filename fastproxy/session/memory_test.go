@@ -69,6 +69,17 @@ func TestASessionNobodyKnowsBeginsWhenItWasIssued(t *testing.T) {
 	}
 }
 
+// The gate's clock was read a little earlier than the store's.
+func TestWhatTheStoreRefusesIsEndedForEarlierClocksToo(t *testing.T) {
+	c := newClock()
+	m := openStore(t, "", c)
+	s := begin(c, kim)
+	c.add(12 * time.Hour)
+	if l := m.Live(s); l.Check(c.now().Add(-1)) != WhyIdle {
+		t.Error("an earlier clock finds it alive, and no End would")
+	}
+}
+
 func TestOneSessionHasOneLive(t *testing.T) {
 	c := newClock()
 	m := openStore(t, "", c)
@@ -166,7 +177,7 @@ func TestTheFirstEndingStaysInMemoryAndOnDisk(t *testing.T) {
 }
 
 func TestOpenStoreRefusesImpossibleSettings(t *testing.T) {
-	for _, o := range []Options{{Idle: -1}, {Max: -1}} {
+	for _, o := range []Options{{Idle: -1}, {Max: -1}, {Max: 1 << 62}} {
 		if _, err := OpenStore("", o); err == nil {
 			t.Errorf("%+v: want an error", o)
 		}

@@ -72,7 +72,7 @@ func (r *Registry) Bind(l *Live, s Stream) (*Binding, error) {
 // bearer token's stream ends when the token expires. EndWhere finds it by its
 // key, under the zero ID.
 func (r *Registry) BindUntil(key identity.Key, until time.Time, s Stream) (*Binding, error) {
-	l := &Live{key: key, expires: until.UnixNano()}
+	l := &Live{key: key, expires: unixNano(until)}
 	l.last.Store(r.options.Now().UnixNano())
 	return r.Bind(l, s)
 }

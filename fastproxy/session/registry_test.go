@@ -234,6 +234,16 @@ func TestABearersStreamEndsWithItsToken(t *testing.T) {
 	wantStreams(t, d.Registry, 0)
 }
 
+func TestTokensMayLastForAges(t *testing.T) {
+	d := openDoor(t, "")
+	if _, err := d.BindUntil(kim.Key(), time.Date(5000, 1, 1, 0, 0, 0, 0, time.UTC), &stream{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.BindUntil(kim.Key(), time.Time{}, &stream{}); !errors.Is(err, ErrEnded) {
+		t.Errorf("found %v, want ErrEnded", err)
+	}
+}
+
 func TestEndWhereEndsAllThatMatchAndTheirBearers(t *testing.T) {
 	d := openDoor(t, t.TempDir())
 	one, two, other := d.live(kim), d.live(kim), d.live(sam)

@@ -216,7 +216,7 @@ func TestACookieExpiresAtItsLastMoment(t *testing.T) {
 func TestWhatWasSealedForSomethingElseIsNoSession(t *testing.T) {
 	box := secret.NewBox(secret.RandomKey())
 	s := NewSealer(box, "n")
-	bomb := append([]byte{formDeflated}, deflate(make([]byte, 10<<20))...)
+	bomb := append([]byte{formDeflated}, deflate(make([]byte, 1<<20))...)
 	for _, plain := range [][]byte{nil, {}, []byte("x"), []byte("j"), []byte("jnull"), []byte("j{}"), []byte("d"), []byte("dxxxx"), bomb,
 		[]byte(`j{"v":2,"id":"ab000000000000000000000000000001","iat":1,"exp":9000000000,"p":{"m":"oidc","s":"a"}}`),
 		[]byte(`j{"v":1,"id":"ab","iat":1,"exp":9000000000,"p":{"m":"oidc","s":"a"}}`),

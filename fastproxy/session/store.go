@@ -9,7 +9,7 @@ import "time"
 type Store interface {
 	// Live returns what is true of s now; never nil. A session that was never
 	// seen here begins at its last known activity, else when it was issued.
-	// Where Check of the result says no, the result belongs to nobody.
+	// One that does not hold now is ended for good.
 	// It does not touch the disk.
 	Live(s *Session) *Live
 

@@ -129,7 +129,7 @@ func (w *world) machine(t *testing.T) {
 	p.serve(t, w.app, auth0(i, "shiny", p.origin).and(settings{"AUTH0_AUDIENCE": i.Audience}), yaml)
 
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"robot"}, "client_secret": {clientSecret}}
-	res, err := http.PostForm(i.Issuer+"oauth/token", form)
+	res, err := plain.PostForm(i.Issuer+"oauth/token", form)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func cookieHeader(p *tab) string {
 	return strings.Join(pairs, "; ")
 }
 
-// fetch asks for a page and follows nothing.
+// fetch asks for a page, once.
 func fetch(t testing.TB, address string, header http.Header) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, address, nil)
@@ -200,11 +200,7 @@ func fetch(t testing.TB, address string, header http.Header) (*http.Response, st
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	client := http.Client{
-		Timeout:       patience,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	res, err := client.Do(req)
+	res, err := plain.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -227,9 +227,16 @@ func (p *proxy) awaitReady(t testing.TB) {
 	})
 }
 
+// plain is an HTTP client that keeps no connection and follows nothing.
+var plain = http.Client{
+	Timeout:       patience,
+	Transport:     &http.Transport{DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
 // answers asks once for a status.
 func answers(url string, status int) error {
-	res, err := http.Get(url)
+	res, err := plain.Get(url)
 	if err != nil {
 		return err
 	}

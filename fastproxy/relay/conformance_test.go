@@ -40,6 +40,7 @@ func conform(t *testing.T, newRelay maker) {
 		{"ABareEndOfTheBackendIsPassedOn", backendEndsBare},
 		{"ABackendThatEndsWhileBytesWaitLosesNone", backendEndsWhileBytesWait},
 		{"ABackendThatResetsWhileBytesWaitLosesNone", backendResetsWhileBytesWait},
+		{"AResetDoesNotOvertakeWhatWasSaidBefore", resetBehindBytes},
 		{"AClientWithoutABackendIsNotKept", clientKeepsTalkingToNobody},
 		{"AResetOfTheClientIsPassedOn", clientResetsMidFrame},
 		{"AResetOfTheBackendIsPassedOn", backendResetsMidFrame},

@@ -74,8 +74,8 @@ func backendEndsWhileBytesWait(w *world) {
 func backendResetsWhileBytesWait(w *world) {
 	w.needsReset()
 	w.open()
-	w.client.(*net.TCPConn).SetReadBuffer(4 << 10)
-	w.near[client].(*net.TCPConn).SetWriteBuffer(4 << 10)
+	w.client.(*net.TCPConn).SetReadBuffer(32 << 10)
+	w.near[client].(*net.TCPConn).SetWriteBuffer(16 << 10)
 	w.near[backend].(*net.TCPConn).SetReadBuffer(512 << 10) // most waits here
 	all := make([]byte, 256<<10)
 	w.write(w.client, []byte("nobody reads this"))
@@ -95,6 +95,26 @@ func backendResetsWhileBytesWait(w *world) {
 	if _, err := w.client.Read(got); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
 		w.Errorf("then %v, want an end", err)
 	}
+	w.client.Close()
+	w.wantOver(ByBackend, "reset")
+}
+
+// resetBehindBytes is a backend that resets when all it said has left the
+// relay for a client that has taken little of it.
+func resetBehindBytes(w *world) {
+	w.needsReset()
+	w.open()
+	w.client.(*net.TCPConn).SetReadBuffer(4 << 10)
+	all := make([]byte, 64<<10)
+	w.write(w.backend, all)
+	w.until("the relay has written it all", func() bool { return w.relay.Stats().BackendBytes == uint64(len(all)) })
+	reset(w.backend)
+	w.until("the relay knows", func() bool {
+		w.tunnel.mu.Lock()
+		defer w.tunnel.mu.Unlock()
+		return w.tunnel.ending.by == ByBackend
+	})
+	w.wantRest(w.client, all)
 	w.client.Close()
 	w.wantOver(ByBackend, "reset")
 }

@@ -65,13 +65,10 @@ func (s *plainSource) next() ([]byte, error) {
 		s.conn.SetReadDeadline(time.Now().Add(largeWait))
 	}
 	n, err := s.conn.Read(into)
-	wasLarge := s.large
 	s.large = n >= smallRead
-	if isTimeout(err) {
-		err = errWoken
-	}
-	if wasLarge && !s.large || err == errWoken {
+	if isTimeout(err) { // largeWait's may fall due in the small read behind it, once
 		s.conn.SetReadDeadline(time.Time{})
+		err = errWoken
 	}
 	return into[:n], err
 }

@@ -32,7 +32,7 @@ func (t *Table) Detours() []string {
 // opens reports whether through reaches what guarded serves, under a rule that
 // may let others in.
 func opens(through, guarded *Mount) bool {
-	if through.Upstream != guarded.Upstream || !strings.HasPrefix(guarded.UpstreamPath, through.UpstreamPath) {
+	if !sameServer(through.Upstream, guarded.Upstream) || !strings.HasPrefix(guarded.UpstreamPath, through.UpstreamPath) {
 		return false
 	}
 	switch a, b := through.Rule.String(), guarded.Rule.String(); {

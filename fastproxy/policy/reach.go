@@ -1,7 +1,11 @@
 package policy
 
 import (
+	"cmp"
+	"fmt"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"fastproxy/fastproxy/identity"
@@ -14,7 +18,7 @@ import (
 func (t *Table) Reaches(upstream, path string, p *identity.Principal) bool {
 	for i := range t.mounts {
 		m := &t.mounts[i]
-		if m.Upstream != upstream {
+		if !sameServer(m.Upstream, upstream) {
 			continue
 		}
 		rest, under := strings.CutPrefix(path, m.UpstreamPath)
@@ -36,22 +40,49 @@ func (t *Table) Reaches(upstream, path string, p *identity.Principal) bool {
 // all that the upstream serves. Where it is false, a connection that lets its
 // client name what it opens has to be watched.
 func (t *Table) OneForAll(upstream string) bool {
-	whole := false
-	rule := ""
-	for i := range t.mounts {
-		m := &t.mounts[i]
-		if m.Upstream != upstream {
-			continue
-		}
-		if text := m.Rule.String(); rule == "" {
-			rule = text
-		} else if text != rule {
-			return false
-		}
-		whole = whole || m.UpstreamPath == "/"
-	}
-	return whole
+	whole := slices.ContainsFunc(t.mounts, func(m Mount) bool { return sameServer(m.Upstream, upstream) && m.UpstreamPath == "/" })
+	return whole && t.OneRule(upstream)
 }
 
-// EscapedPath returns the mount's path as a browser writes it.
-func (m *Mount) EscapedPath() string { return (&url.URL{Path: m.Path}).EscapedPath() }
+// OneRule reports whether all mounts of an upstream have the same rule. A plain
+// R process is one app whatever the path: it cannot have two.
+func (t *Table) OneRule(upstream string) bool {
+	rules := make(map[string]bool)
+	for i := range t.mounts {
+		if m := &t.mounts[i]; sameServer(m.Upstream, upstream) {
+			rules[m.Rule.String()] = true
+		}
+	}
+	return len(rules) <= 1
+}
+
+// sameServer reports whether two upstreams are one server. This machine has
+// several names, and a rule must not hang on which of them was written.
+func sameServer(a, b string) bool { return a == b || server(a) == server(b) }
+
+func server(upstream string) string {
+	u, err := url.Parse(upstream)
+	if err != nil || u.Host == "" {
+		return upstream
+	}
+	host := strings.ToLower(u.Hostname())
+	if addr, err := netip.ParseAddr(host); host == "localhost" || err == nil && addr.Unmap().IsLoopback() {
+		host = "loopback"
+	}
+	return host + ":" + cmp.Or(u.Port(), "80")
+}
+
+// EscapedPath returns the mount's path as it stands in a URL: what may be in a
+// path (RFC 3986 section 3.3) as it is, so that Judge finds the mount again,
+// and all else percent-encoded. net/url would escape parentheses too.
+func (m *Mount) EscapedPath() string {
+	var b strings.Builder
+	for i := range len(m.Path) {
+		if c := m.Path[i]; classes[c] == classPchar {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}

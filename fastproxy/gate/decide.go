@@ -69,6 +69,9 @@ func (g *Gate) proveCookie(r *Request, n int) (*memo, string) {
 	if g.lineChanged(&v) {
 		return nil, ReasonPasswordChanged
 	}
+	if g.config.PasswdGroups != nil && v.Principal.Method == identity.MethodPasswd {
+		v.Principal.Groups = g.config.PasswdGroups(v.Principal.Subject) // v is still nobody else's
+	}
 	return &memo{
 		credential: Cookie,
 		principal:  &v.Principal,

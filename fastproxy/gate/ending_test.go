@@ -149,6 +149,16 @@ func TestAChangedOrRemovedPasswordLineEndsItsSessions(t *testing.T) {
 	}
 }
 
+func TestChangedGroupsOfTheFlatFileBiteInRunningSessions(t *testing.T) {
+	groups := []string{"Admin"}
+	h := build(t, func(c *Config) { c.PasswdGroups = func(string) []string { return groups } })
+	_, cookies := h.login(t, sam)
+	want(t, h.decide(t, h.withCookies(admins, cookies...)), Allow, Cookie, "")
+	groups = nil
+	h.BumpEpoch()
+	want(t, h.decide(t, h.withCookies(admins, cookies...)), Forbid, Cookie, ReasonNotAdmitted)
+}
+
 func TestAPasswordLineThatChangesWhileACookieIsProvenBites(t *testing.T) {
 	h := build(t)
 	_, cookies := h.login(t, sam)

@@ -42,6 +42,9 @@ type Config struct {
 	// file as it is now, and whether there is one. It must not block. nil: no
 	// flat file; its people's cookies do not count.
 	PasswdFingerprint func(user string) (string, bool)
+	// PasswdGroups returns the groups a user of the flat file is in now; they
+	// count instead of those at sign-in. It must not block. nil: no groups file.
+	PasswdGroups func(user string) []string
 }
 
 // Gate decides. It is safe for use by many goroutines.

@@ -36,7 +36,10 @@ type Result struct {
 	// connects_per_second, messages_per_second, requests_per_second, …
 	Derived map[string]float64 `json:"derived,omitempty"`
 	Notes   []string           `json:"notes,omitempty"` // whatever a reader should know, one sentence each
-	Ended   string             `json:"ended"`           // "done" or "interrupted"
+	// Sessions are those a replay traced: of many, some that stand for all,
+	// and every kind of failed one.
+	Sessions []SessionTrace `json:"sessions,omitempty"`
+	Ended    string         `json:"ended"` // "done" or "interrupted"
 }
 
 // Counts are totals of a run.

@@ -34,6 +34,9 @@ func conform(t *testing.T, newRelay maker) {
 		{"ASlowReaderHoldsBackTheWriter", slowReaderHoldsBackTheWriter},
 		{"A64MiBMessageStreamsInBoundedMemory", largeClientMessage},
 		{"A512MiBFrameStreamsInBoundedMemory", hugeBackendFrame},
+		{"AnInspectorSeesEveryByteInOrderBeforeItPasses", inspectorSeesEveryByte},
+		{"WhatAnInspectorRefusesNeverPasses", refusedBytesNeverPass},
+		{"AnInspectedLegStillGetsItsFarewellBetweenFrames", inspectedLegGetsFarewell},
 		{"NothingFlowsBeforeStart", nothingFlowsBeforeStart},
 		{"AHalfCloseOfTheClientIsPassedOn", clientHalfCloses},
 		{"AHalfCloseOfTheBackendIsPassedOn", backendHalfCloses},
@@ -89,6 +92,7 @@ type world struct {
 	client, backend net.Conn // far ends, ours
 	near            [2]net.Conn
 	tunnel          *Tunnel
+	inspect         func([]byte) (int, *Farewell) // of the client leg; set before join
 	over            chan Stats
 }
 
@@ -105,7 +109,7 @@ func (w *world) join(clientPending, backendPending []byte) {
 	w.backend, w.near[backend] = connect(w.T, w.legs.backend)
 	over := make(chan Stats, 1)
 	w.over = over
-	tunnel, err := w.relay.Join(Leg{Conn: w.near[client], Pending: clientPending}, Leg{Conn: w.near[backend], Pending: backendPending}, func(s Stats) { over <- s })
+	tunnel, err := w.relay.Join(Leg{Conn: w.near[client], Pending: clientPending, Inspect: w.inspect}, Leg{Conn: w.near[backend], Pending: backendPending}, func(s Stats) { over <- s })
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func (p *pump) pass(b []byte) bool {
 	if p.inspect != nil {
 		n, bye := p.inspect(b)
 		if b = b[:n]; bye != nil {
-			defer p.pair.t.Close(*bye)
+			p.pair.t.Close(*bye) // before the write, which may block
 		}
 	}
 	p.scan.follow(b)
@@ -124,9 +124,6 @@ func (p *pump) sayFarewell() {
 	if p.from == client {
 		words = p.parting().ToBackend
 	}
-	if p.inspect != nil {
-		return // what is half through was not looked at to its end
-	}
 	if len(words) > 0 && p.reachBoundary(words) {
 		p.dst.conn.Write(words) // nobody is left to hear that it failed
 	}
@@ -135,6 +132,9 @@ func (p *pump) sayFarewell() {
 // reachBoundary passes on the rest of what is half through and drops what
 // comes behind it.
 func (p *pump) reachBoundary(words []byte) bool {
+	if p.inspect != nil { // the rest of a frame may be just what must not pass
+		return p.scan.fits(words)
+	}
 	b, err := p.held, error(nil)
 	for {
 		n := p.scan.until(b, words)

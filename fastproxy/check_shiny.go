@@ -22,6 +22,8 @@ func (c *onlineCheck) checkBackends(ctx context.Context) {
 		switch {
 		case kind == unknownKind:
 			c.note("%s (%s): %s", m.Upstream, c.pathsOf(m.Upstream), kind)
+		case kind == plainKind && !c.oneRule(m.Upstream):
+			c.wrong("%s (%s): found plain R behind mounts with different rules; it is one app whatever the path, so give each rule an R process of its own", m.Upstream, c.pathsOf(m.Upstream))
 		case problem == "":
 			c.ok("%s (%s): %s", m.Upstream, c.pathsOf(m.Upstream), kind)
 		case c.onlyClosedAdmin(m.Upstream):
@@ -49,7 +51,17 @@ func (c *onlineCheck) onlyClosedAdmin(upstream string) bool {
 	return c.settings.AdminIsClosed() && c.pathsOf(upstream) == adminMount
 }
 
-const unknownKind = "it answers, but not as the Shiny we know"
+// oneRule reports whether everybody who may enter one mount of an upstream may
+// enter them all.
+func (c *onlineCheck) oneRule(upstream string) bool {
+	table, err := policy.NewTable(c.settings.Mounts())
+	return err != nil || table.OneRule(upstream) // LoadSettings has told of the error
+}
+
+const (
+	plainKind   = "plain R (runApp): session$user and session$request know who is there"
+	unknownKind = "it answers, but not as the Shiny we know"
+)
 
 // backendKind tells what kind of Shiny answers, or what is wrong there. Shiny
 // Server answers /ping, Pro /__health-check__, and a plain R process only its
@@ -78,7 +90,7 @@ func (c *onlineCheck) backendKind(ctx context.Context, m policy.Mount) (kind, pr
 	case page.status == http.StatusForbidden:
 		return "", "it refuses us (403): is SHINY_SHARED_SECRET its shiny.sharedSecret?"
 	case page.status == http.StatusOK && isShinyPage(page.body):
-		return "plain R (runApp): session$user and session$request know who is there", ""
+		return plainKind, ""
 	case page.status >= 500:
 		return "", "it answers " + http.StatusText(page.status)
 	}

@@ -1,6 +1,7 @@
 package fastproxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/netip"
@@ -29,6 +30,10 @@ type route struct {
 
 	identity          []byte // header lines
 	usedAuthorization bool
+
+	opens  *shiny.Opens // watches what a SockJS client opens; nil where nothing has to be watched
+	socket string       // the SockJS session's id
+	leave  func()       // gives back the ids of a SockJS path; nil without
 }
 
 // serveSafely answers one request and writes its record. A panic costs that
@@ -46,14 +51,21 @@ func (p *Proxy) serveSafely(x *exchange) {
 }
 
 func (p *Proxy) panicked(x *exchange, v any) {
-	p.metrics.panics.Inc()
-	p.log.Logger().Error("panic while answering", zap.String("http.request.id", x.id),
-		zap.Any("error.message", v), zap.ByteString("error.stack_trace", debug.Stack()))
+	p.logPanic(x.id, v)
 	x.closing = true
-	if x.status == 0 {
+	if x.status != 0 {
+		x.abort() // what went out may look whole
+	} else {
 		p.say(x, message{Status: 500, Code: "internal_error", Title: "Something went wrong here",
-			Text: "The fault is ours. Try again; if it stays, tell the operator the request id."})
+			Text: "The fault is ours, not yours. Please try again. If it stays so, tell whoever runs this server the request id below."})
 	}
+}
+
+// logPanic is called where a panic was recovered.
+func (p *Proxy) logPanic(id string, v any) {
+	p.metrics.panics.Inc()
+	p.log.Logger().Error("panic while answering", zap.String("http.request.id", id),
+		zap.Any("error.message", v), zap.ByteString("error.stack_trace", debug.Stack()))
 }
 
 // serve answers one request: the whole road from a judged head to an answer.
@@ -71,16 +83,16 @@ func (p *Proxy) serve(x *exchange, s *snapshot) {
 	case err != nil:
 		x.reason = err.Error()
 		p.say(x, message{Status: 400, Code: "bad_target", Title: "That address cannot be read",
-			Text: "It is written in a way that two programs could read differently."})
+			Text: "It is written in a way that two programs could read differently. Please check it."})
 	case m.Own:
 		p.serveOwn(x, s)
 	case m.Mount == nil && string(x.head.path()) == "/":
 		p.redirect(x, 302, withQuery("/reports/", x.head.query()))
 	case m.Mount == nil:
 		p.say(x, message{Status: 404, Code: "not_found", Title: "There is nothing here",
-			Text: "No app is mounted at this address."})
+			Text: "There is no app at this address. Please check it."})
 	case m.Redirect:
-		p.redirect(x, 308, m.Mount.Path+string(m.Rest))
+		p.redirect(x, 308, s.mountURL[m.Mount.Path]+string(m.Rest))
 	default:
 		p.serveMount(x, s, &m)
 	}
@@ -89,9 +101,9 @@ func (p *Proxy) serve(x *exchange, s *snapshot) {
 // serveMount answers a request for Shiny.
 func (p *Proxy) serveMount(x *exchange, s *snapshot, m *policy.Match) {
 	r := &x.route
-	r.mountPath, r.upstreamPath, r.rest = m.Mount.Path, m.Mount.UpstreamPath, m.Rest
+	r.mountPath, r.upstreamPath, r.rest = s.mountURL[m.Mount.Path], m.Mount.UpstreamPath, m.Rest
 	r.backend = s.backends[m.Mount.Upstream]
-	r.kind = shiny.Classify(x.head.path())
+	r.kind = kindOf(&x.head)
 	if p.refusedOrigin(x, s, r) || p.sentHome(x, s) {
 		return
 	}
@@ -102,17 +114,41 @@ func (p *Proxy) serveMount(x *exchange, s *snapshot, m *policy.Match) {
 	case gate.Forbid:
 		p.answerForbidden(x, s, &m.Mount.Rule)
 	case gate.Unavailable:
-		p.say(x, message{Status: 503, Code: "keys_unavailable", RetryAfter: 5, Title: "Sign-in cannot be checked right now",
-			Text: "The login service does not answer. It is asked again all the time."})
+		p.say(x, message{Status: 503, Code: "keys_unavailable", RetryAfter: 5, Title: "Your sign-in cannot be checked right now",
+			Text: "The login service does not answer. Please try again in a moment."})
 	case gate.Allow:
-		r.identity = r.decision.Headers
-		x.carried = true
-		if x.head.upgrade {
-			p.upgrade(x, s, r)
-		} else {
-			p.forward(x, s, r)
+		p.toShiny(x, s, r, m.Mount.Upstream)
+	}
+}
+
+// toShiny takes an admitted request to Shiny.
+func (p *Proxy) toShiny(x *exchange, s *snapshot, r *route, upstream string) {
+	if !p.enterSockJS(x, s, r, upstream) {
+		return
+	}
+	defer func() {
+		if r.leave != nil && !x.taken {
+			r.leave() // a tunnel does so at its end
+		}
+	}()
+	r.identity = r.decision.Headers
+	x.carried = true
+	p.forward(x, s, r)
+}
+
+// kindOf says what a request wants of Shiny. An escaped path is read decoded,
+// as servers do.
+func kindOf(h *head) shiny.Kind {
+	path := h.path()
+	if bytes.IndexByte(path, '%') >= 0 {
+		if decoded, err := policy.DecodeOnce(nil, path); err == nil {
+			path = decoded
 		}
 	}
+	if h.upgrade {
+		return shiny.ClassifyUpgrade(path)
+	}
+	return shiny.Classify(path)
 }
 
 // refusedOrigin refuses what another site's page does with this visitor's
@@ -127,7 +163,8 @@ func (p *Proxy) refusedOrigin(x *exchange, s *snapshot, r *route) bool {
 		if l := &x.head.lines[i]; l.field == fieldOrigin && !s.ourOrigin(l.value) {
 			x.reason = "foreign_origin"
 			p.say(x, message{Status: 403, Code: "foreign_origin", Title: "Another site asked for this",
-				Text: "Requests of this kind are served to pages of " + s.publicOrigin + " only. If this address is right, the operator sets PUBLIC_URL or ALLOWED_ORIGINS."})
+				Text:     "Only pages of " + s.publicOrigin + " may do this. Please open the app there.",
+				Operator: "If the other site is yours too, set PUBLIC_URL to where people really are, or name it in ALLOWED_ORIGINS."})
 			return true
 		}
 	}
@@ -172,15 +209,19 @@ func (p *Proxy) backendFailed(x *exchange, s *snapshot, r *route, err error) {
 	case errors.Is(err, errClientGone):
 		x.status, x.closing = 499, true // nobody is there to be told
 		return
+	case errors.Is(err, errDeniedOpen):
+		p.closeSocket(x, r)
+		m.Status, m.Title, m.Text = 403, "This is not open to you", "The app that was asked for is not among yours."
+		x.closing = true
 	case errors.Is(err, errUpload):
-		m.Status, m.Title, m.Text = 400, "The upload broke off", "What arrived was not a whole request."
+		m.Status, m.Title, m.Text = 400, "The upload broke off", "It did not arrive whole. Please go back and try again."
 		x.closing = true
 	case errors.Is(err, errSlow):
-		m.Status, m.Text = 504, "It is busy for longer than this server waits. Try again in a while."
+		m.Status, m.Text = 504, "It is busy for longer than this server waits. Please try again in a while."
 	case errors.Is(err, errDial):
-		m.Text = "It is not running, or cannot be reached. Try again in a moment; if it stays, tell the operator the request id."
+		m.Text = "It is not running, or cannot be reached. Please try again in a moment. If it stays so, tell whoever runs this server the request id below."
 	default:
-		m.Text = "It broke off, or answered something that cannot be read. Try again; if it stays, tell the operator the request id."
+		m.Text = "It broke off, or said something that cannot be read. Please try again. If it stays so, tell whoever runs this server the request id below."
 	}
 	p.log.Logger().Warn("shiny failed", zap.String("http.request.id", x.id), zap.String("event.reason", x.reason),
 		zap.String("fastproxy.upstream", r.backend.Addr()), zap.Error(err))
@@ -193,7 +234,7 @@ func failureName(err error) string {
 		name string
 	}{
 		{errDial, "upstream_unreachable"}, {errSlow, "upstream_timeout"}, {errClientGone, "client_gone"},
-		{errUpload, "upload_broken"}, {errAnswerHead, "upstream_malformed"},
+		{errUpload, "upload_broken"}, {errDeniedOpen, "app_not_admitted"}, {errAnswerHead, "upstream_malformed"},
 	} {
 		if errors.Is(err, f.err) {
 			return f.name

@@ -1,0 +1,98 @@
+package fastproxy
+
+import (
+	"bytes"
+
+	"fastproxy/fastproxy/audit"
+	"fastproxy/fastproxy/relay"
+	"fastproxy/fastproxy/session"
+	"fastproxy/fastproxy/shiny"
+)
+
+// enterSockJS asks of a SockJS path what its mount's rule does not: that the
+// transport is one that only our own pages can use, that the ids in it are the
+// visitor's own, and, where mounts with different rules share a Shiny Server,
+// that what the client will open is watched. It answers itself and reports
+// false when it refuses.
+func (p *Proxy) enterSockJS(x *exchange, s *snapshot, r *route, upstream string) bool {
+	path := x.head.path()
+	watched := !s.table.OneForAll(upstream)
+	switch {
+	case r.kind == shiny.KindHTMLFile || r.kind == shiny.KindJSONP || r.kind == shiny.KindJSONPSend:
+		// Any site's page can read these two; no browser in use needs them.
+		return p.refuseSocket(x, "transport_refused", "This way to connect is not served")
+	case !r.kind.IsSockJS():
+		if x.head.upgrade && !s.table.OneRule(upstream) {
+			// Plain R is one app whatever the path, and Shiny Server answers no such upgrade.
+			return p.refuseSocket(x, "plain_websocket", "Only Shiny Server's own sockets are served here")
+		}
+		return true
+	case bytes.IndexByte(path, '%') >= 0:
+		return p.refuseSocket(x, "escaped_socket", "That address cannot be read")
+	}
+	ids := shiny.ReadSocketIDs(path)
+	leave, ok := p.sockets.enter(ids, x.principal, x.start)
+	if !ok {
+		return p.refuseSocket(x, "socket_of_another", "That connection is not yours")
+	}
+	r.leave, r.socket = leave, ids.Session
+	if watched && (x.head.upgrade || string(x.head.method) == "POST") {
+		r.opens = p.watchOpens(x, s, r, upstream, ids.Robust != "")
+	}
+	return true
+}
+
+func (p *Proxy) refuseSocket(x *exchange, code, title string) bool {
+	x.reason = code
+	p.audit(x, audit.Denied, code)
+	p.say(x, message{Status: 403, Code: code, Title: title, Text: "Please reload the page."})
+	return false
+}
+
+// watchOpens returns the reader of a connection's open commands. It outlives
+// the exchange, and so holds copies.
+func (p *Proxy) watchOpens(x *exchange, s *snapshot, r *route, upstream string, robust bool) *shiny.Opens {
+	rest, _, _ := bytes.Cut(r.rest, []byte{'?'})
+	socket := r.upstreamPath + string(rest)
+	who := x.principal
+	return shiny.NewOpens(r.kind, robust, func(url []byte) bool {
+		path, ok := shiny.ResolveOpen(socket, string(url))
+		return ok && s.table.Reaches(upstream, path, who)
+	})
+}
+
+// inspectorOf lets the relay ask about a client's bytes before it passes them
+// on.
+func (p *Proxy) inspectorOf(x *exchange, r *route) func(b []byte) (pass int, bye *relay.Farewell) {
+	if r.opens == nil {
+		return nil
+	}
+	opens, kind, e := r.opens, r.kind, p.deniedOpen(x)
+	return func(b []byte) (int, *relay.Farewell) {
+		n, ok := opens.Frames(b)
+		if ok {
+			return n, nil
+		}
+		p.log.Event(e)
+		return n, &relay.Farewell{ToClient: shiny.Farewell(kind, shiny.EndDenied), Reason: e.Reason}
+	}
+}
+
+// deniedOpen is the record of an app that was refused inside a connection.
+func (p *Proxy) deniedOpen(x *exchange) *audit.Event {
+	e := &audit.Event{Action: audit.Denied, RequestID: x.id, Client: x.client, Path: loggedPath(x.head.path()), Reason: "app_not_admitted"}
+	if w := x.principal; w != nil {
+		e.User, e.Issuer, e.Login = w.RuleName(), w.Issuer, string(w.Method)
+	}
+	return e
+}
+
+// closeSocket ends the answers that stream to the SockJS session of a request
+// whose sending was refused.
+func (p *Proxy) closeSocket(x *exchange, r *route) {
+	p.log.Event(p.deniedOpen(x))
+	p.registry.CloseStreams(func(s session.Stream) bool {
+		e, ok := s.(*streamEnd)
+		return ok && r.socket != "" && e.socket == r.socket
+	}, session.WhyRuleChanged)
+}

@@ -100,3 +100,64 @@ func (w *world) shinyIsAway(t *testing.T) {
 		t.Errorf("a path of ours that is none answers %d, want 404", status)
 	}
 }
+
+// bothLogins offers the issuer and the flat file side by side. A name in the
+// one is nobody in the other.
+func (w *world) bothLogins(t *testing.T) {
+	p := newProxy(t, w.bin)
+	passwd := p.dir + "/passwd"
+	w.setPassword(t, passwd, "kim", "correct horse", "-c")
+	i := startIssuer(t, 0, application("shiny", p.origin))
+	p.serve(t, w.app, auth0(i, "shiny", p.origin).and(settings{"AUTH_PASSWD_FILE": passwd, "ADMIN_USERS": "passwd:kim"}), "")
+
+	one := w.browser.open(t, "one")
+	one.visit(p.origin + "/reports/?_inputs_&n=7")
+	one.screenshot("login-both")
+	fillPassword(one, "kim", "correct horse")
+	one.await("#bins", "7 bins")
+	if got := one.visit(p.origin + "/admin/"); got != http.StatusOK {
+		t.Errorf("the kim of the flat file gets %d at /admin/, want 200", got)
+	}
+	other := w.browser.open(t, "other")
+	other.visit(p.origin + "/reports/?_inputs_&n=8")
+	other.click("a:has-text('organization')")
+	i.signIn(other, "kim")
+	other.await("#bins", "8 bins")
+	if got := other.visit(p.origin + "/admin/"); got != http.StatusForbidden {
+		t.Errorf("the issuer's kim gets %d at /admin/, want 403", got)
+	}
+}
+
+// framed has another site show the app in a frame: it gets a link out, not a
+// login page that could be clicked through.
+func (w *world) framed(t *testing.T) {
+	p, i := w.front(t, nil, "")
+	visitor := w.browser.open(t, "visitor")
+	visitor.visit(i.Issuer + "nothing/here")
+	visitor.say("eval", args{"text": fmt.Sprintf(`document.body.innerHTML = '<iframe width=600 height=400 src="%s/reports/"></iframe>', ""`, p.origin)})
+	link := "iframe >> internal:control=enter-frame >> a"
+	if got := visitor.attribute(link, "target"); got != "_top" {
+		t.Errorf("inside a frame the link to sign in opens in %q, want _top", got)
+	}
+	visitor.screenshot("framed")
+	visitor.click(link)
+	i.signIn(visitor, "kim")
+	sees(visitor, i.sub("kim"))
+}
+
+// signsOutFromElsewhere has another site send the visitor to /logout.
+func (w *world) signsOutFromElsewhere(t *testing.T) {
+	p, i := w.front(t, nil, "")
+	kim := w.signedIn(t, p, i, "kim")
+	trap := w.browser.open(t, "kim")
+	trap.visit(i.Issuer + "nothing/here")
+	trap.say("eval", args{"text": fmt.Sprintf(`location.href = "%s/logout"`, p.origin)})
+	trap.arrive(p.origin + "/logout")
+	trap.await("form[action='/logout'] button", "Sign out")
+	trap.screenshot("logout-confirm")
+	movesTheSlider(kim) // nothing has happened yet
+
+	trap.click("form[action='/logout'] button")
+	trap.await("body", "igned out")
+	kim.ask("closed", nil, nil)
+}

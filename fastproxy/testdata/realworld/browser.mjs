@@ -92,6 +92,7 @@ const verbs = {
   gone: ({ page }, { selector }) => page.locator(selector).first().waitFor({ state: 'detached' }),
   // The mouse takes the slider's handle and lets it go at a share of its line.
   slide: async ({ page }, { selector, share }) => {
+    await page.bringToFront(); // a tab behind another is drawn once in a while only
     const root = page.locator(selector).first();
     const line = await root.locator('.irs-line').boundingBox();
     const handle = await root.locator('.irs-handle.single').boundingBox();

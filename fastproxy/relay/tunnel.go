@@ -10,8 +10,9 @@ import (
 type Farewell struct {
 	// ToClient and ToBackend are whole frames, said at a boundary of what that
 	// side is being sent, and not at all where there is none: after a Close
-	// frame, in what is not WebSocket, or when the other side or the reader
-	// keeps a frame half through for CloseWait. Empty: nothing is said, and
+	// frame, in what is not WebSocket, within a frame of an inspected leg, or
+	// when the other side or the reader keeps a frame half through for
+	// CloseWait. Empty: nothing is said, and
 	// what is half through stays so. They are borrowed until the tunnel is
 	// over.
 	ToClient, ToBackend []byte

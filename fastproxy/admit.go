@@ -33,7 +33,8 @@ func (s *snapshot) credentials(x *exchange) gate.Request {
 }
 
 // bearer returns the token of "Authorization: Bearer" (RFC 6750 section 2.1).
-// Beside another Authorization line it is there, and counts for nothing.
+// Beside another Authorization line, or without a token, it is there and
+// counts for nothing.
 func (h *head) bearer() (token []byte, there bool) {
 	n := 0
 	for i := range h.lines {
@@ -41,8 +42,9 @@ func (h *head) bearer() (token []byte, there bool) {
 			continue
 		}
 		n++
-		if t, ok := cutPrefixFold(h.lines[i].value, "bearer "); ok {
-			token, there = bytes.TrimLeft(t, " "), true
+		t, ok := cutPrefixFold(h.lines[i].value, "bearer")
+		if ok && (len(t) == 0 || t[0] == ' ' || t[0] == '\t') {
+			token, there = bytes.TrimLeft(t, " \t"), true
 		}
 	}
 	if n > 1 {

@@ -33,6 +33,7 @@ const (
 	fieldReferer
 	fieldUserAgent
 	fieldXForwardedFor
+	fieldOtherTarget // X-Original-URL and X-Rewrite-URL: a target beside the target
 	fieldServiceWorkerAllowed
 	fieldAccessControl // any Access-Control-*
 )
@@ -48,6 +49,7 @@ var fieldNames = map[string]field{
 	"sec-fetch-site": fieldSecFetchSite, "sec-fetch-user": fieldSecFetchUser,
 	"accept": fieldAccept, "content-type": fieldContentType, "location": fieldLocation, "referer": fieldReferer,
 	"user-agent": fieldUserAgent, "x-forwarded-for": fieldXForwardedFor,
+	"x-original-url": fieldOtherTarget, "x-rewrite-url": fieldOtherTarget,
 	"service-worker-allowed": fieldServiceWorkerAllowed,
 }
 
@@ -100,6 +102,18 @@ func isToken(b []byte) bool {
 	return len(b) > 0
 }
 
+// trimSpace cuts optional white space (RFC 9110 section 5.6.3) off both ends.
+// Unlike bytes.Trim it never makes nil, which stands for no value at all.
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
 func isAlnum(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
@@ -129,6 +143,19 @@ func equalFold(b []byte, low string) bool {
 	return true
 }
 
+// sameFold compares two texts without regard to the case of ASCII letters.
+func sameFold(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 func cutPrefixFold(b []byte, low string) (rest []byte, ok bool) {
 	if len(b) < len(low) || !equalFold(b[:len(low)], low) {
 		return b, false
@@ -136,8 +163,7 @@ func cutPrefixFold(b []byte, low string) (rest []byte, ok bool) {
 	return b[len(low):], true
 }
 
-// hasToken reports whether a comma list holds a word. Firefox sends
-// "Connection: keep-alive, Upgrade".
+// hasToken reports whether a comma list holds a word.
 func hasToken(list []byte, low string) bool {
 	for len(list) > 0 {
 		item, rest, _ := bytes.Cut(list, []byte{','})

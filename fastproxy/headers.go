@@ -14,6 +14,8 @@ func passes(l *line, dropAuthorization bool) bool {
 	switch l.field {
 	case fieldHost, fieldExpect, fieldCookie, fieldXForwardedFor: // written anew, or edited
 		return false
+	case fieldOtherTarget: // some servers go by it instead of the target that was judged
+		return false
 	case fieldAuthorization:
 		return !dropAuthorization
 	}
@@ -42,9 +44,11 @@ func (s *snapshot) appendRequestHead(dst []byte, x *exchange, r *route) []byte {
 	for i := range h.lines {
 		l := &h.lines[i]
 		switch {
+		case r.opens != nil && equalFold(l.name, "sec-websocket-extensions"):
+			// What is watched must not be compressed; Shiny agrees to no extension anyway.
 		case l.field == fieldCookie:
 			dst = appendCookieLine(dst, l)
-		case passes(l, r.usedAuthorization) && !named(h, l.name):
+		case passes(l, r.usedAuthorization) && !h.named(l.name):
 			dst = appendLine(dst, l.name, l.value)
 		}
 	}
@@ -77,24 +81,6 @@ func appendRequestFraming(dst []byte, h *head) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// named reports whether the Connection field names a header as one of this
-// connection only. What Shiny must know to answer rightly is not given up.
-func named(h *head, name []byte) bool {
-	if len(name) > 64 {
-		return false
-	}
-	var low [64]byte
-	for i, c := range name {
-		low[i] = lower(c)
-	}
-	for i := range h.lines {
-		if h.lines[i].field == fieldConnection && hasToken(h.lines[i].value, string(low[:len(name)])) {
-			return true
-		}
-	}
-	return false
-}
-
 func appendLine(dst, name, value []byte) []byte {
 	dst = append(dst, name...)
 	dst = append(dst, ": "...)
@@ -102,37 +88,38 @@ func appendLine(dst, name, value []byte) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// appendCookieLine copies a Cookie line without our own cookies; the others
-// keep their bytes, quotes and order. Nothing left: no line.
+// appendCookieLine copies a Cookie line without our own cookies; the others,
+// and what is between them, stay as they are. Nothing left: no line.
 func appendCookieLine(dst []byte, l *line) []byte {
 	start := len(dst)
-	dst = append(dst, l.name...)
-	dst = append(dst, ": "...)
-	kept := false
-	for rest := l.value; len(rest) > 0; {
+	dst = append(append(dst, l.name...), ": "...)
+	value := len(dst)
+	kept := 0
+	for rest, more := l.value, true; more; {
 		var pair []byte
-		pair, rest, _ = bytes.Cut(rest, []byte{';'})
-		pair = bytes.Trim(pair, " \t")
-		name, _, _ := bytes.Cut(pair, []byte{'='})
-		if len(pair) == 0 || ownCookie(name) {
+		pair, rest, more = bytes.Cut(rest, []byte{';'})
+		if ownCookie(pair) {
 			continue
 		}
-		if kept {
-			dst = append(dst, "; "...)
+		if kept++; kept == 1 {
+			pair = bytes.TrimLeft(pair, " \t") // the space behind a cookie of ours
+		} else {
+			dst = append(dst, ';')
 		}
 		dst = append(dst, pair...)
-		kept = true
 	}
-	if !kept {
+	if len(bytes.Trim(dst[value:], "; \t")) == 0 {
 		return dst[:start]
 	}
 	return append(dst, "\r\n"...)
 }
 
-// ownCookie reports a cookie name that only fastproxy may use, with or
-// without a prefix of RFC 6265bis, whatever its case.
-func ownCookie(name []byte) bool {
-	name = bytes.Trim(name, " \t")
+// ownCookie reports whether a cookie, with or without its value, has a name
+// that only fastproxy may use, with or without a prefix of RFC 6265bis,
+// whatever its case. Browsers send a cookie without a name, which "=a=b" sets,
+// as "a=b".
+func ownCookie(pair []byte) bool {
+	name, _, _ := bytes.Cut(bytes.TrimLeft(pair, " \t="), []byte{'='})
 	for _, prefix := range []string{"__host-", "__secure-"} {
 		name, _ = cutPrefixFold(name, prefix)
 	}
@@ -155,11 +142,11 @@ func (s *snapshot) appendAnswerHead(dst []byte, x *exchange, r *route, a *answer
 		switch l.field {
 		case fieldContentLength:
 			// Old httpuv sends "Content-Length: 0" with its 101 (httpuv#303).
-			if a.status >= 200 {
+			if a.framed() {
 				dst = appendLine(dst, l.name, l.value)
 			}
 		case fieldTransferEncoding:
-			if x.head.minor == 1 {
+			if a.framed() && x.head.minor == 1 {
 				dst = appendLine(dst, l.name, l.value)
 			}
 		case fieldUpgrade:
@@ -192,6 +179,11 @@ func (s *snapshot) appendAnswerHead(dst []byte, x *exchange, r *route, a *answer
 	return append(dst, "\r\n"...)
 }
 
+// framed reports an answer that may say how long its body is. With 1xx and 204
+// it may not (RFC 9110 section 8.6, RFC 9112 section 6.1): a proxy before us
+// that believed it would take the next answer for the body.
+func (a *answerHead) framed() bool { return a.status >= 200 && a.status != 204 }
+
 // allowedOrigin returns the value of Access-Control-Allow-Origin. Shiny
 // Server reflects any origin there, with credentials allowed.
 func (a *answerHead) allowedOrigin() []byte {
@@ -201,59 +193,4 @@ func (a *answerHead) allowedOrigin() []byte {
 		}
 	}
 	return nil
-}
-
-// appendLocation moves a Location of the backend to the mount: an absolute
-// path, or a URL of the backend's own host or of the Host it was sent. What
-// is under the mount already, relative, or elsewhere stays as it is.
-func (r *route) appendLocation(dst, host, v []byte) []byte {
-	path := v
-	if rest, ok := cutPrefixFold(v, "http://"); ok {
-		i := bytes.IndexByte(rest, '/')
-		if i < 0 || !bytes.EqualFold(rest[:i], host) && !equalFold(rest[:i], r.backend.Addr()) {
-			return append(dst, v...)
-		}
-		path = rest[i:]
-	}
-	if len(path) == 0 || path[0] != '/' || bytes.HasPrefix(path, []byte("//")) {
-		return append(dst, v...)
-	}
-	if bytes.HasPrefix(path, []byte(r.mountPath)) {
-		return append(dst, path...)
-	}
-	rest, ok := bytes.CutPrefix(path, []byte(r.upstreamPath))
-	if !ok {
-		return append(dst, v...)
-	}
-	return append(append(dst, r.mountPath...), rest...)
-}
-
-// appendSetCookie copies a Set-Cookie line of the backend with its Path moved
-// to the mount. Path=/ stays (Shiny Server Pro shares its cookie between
-// mounts), and so does a __Host- cookie, which has no other. One with a name
-// of ours is dropped.
-func (r *route) appendSetCookie(dst []byte, l *line) []byte {
-	pair, attributes, _ := bytes.Cut(l.value, []byte{';'})
-	name, _, _ := bytes.Cut(pair, []byte{'='})
-	if ownCookie(name) {
-		return dst
-	}
-	if _, host := cutPrefixFold(bytes.Trim(name, " \t"), "__host-"); host {
-		return appendLine(dst, l.name, l.value)
-	}
-	dst = append(append(append(dst, l.name...), ": "...), pair...)
-	for len(attributes) > 0 {
-		var a []byte
-		a, attributes, _ = bytes.Cut(attributes, []byte{';'})
-		dst = append(dst, ';')
-		key, value, _ := bytes.Cut(a, []byte{'='})
-		value = bytes.Trim(value, " \t")
-		if !equalFold(bytes.Trim(key, " \t"), "path") || len(value) < 2 || value[0] != '/' {
-			dst = append(dst, a...)
-			continue
-		}
-		dst = append(append(dst, key...), '=')
-		dst = r.appendLocation(dst, nil, value)
-	}
-	return append(dst, "\r\n"...)
 }

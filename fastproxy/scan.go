@@ -1,39 +1,13 @@
 package fastproxy
 
-import (
-	"bytes"
-	"strconv"
-)
+import "bytes"
 
 // Limits of a request head.
 const (
 	maxHeadBytes   = 16 << 10 // request line, header lines and the empty line; more: 431
 	maxHeaderLines = 100
+	maxOptions     = 16 // of Connection: each is compared with every line's name
 )
-
-// head is one request head as it stood on the wire, judged by scan. Every
-// slice points into raw; nothing in it outlives the exchange.
-type head struct {
-	raw    []byte // through the empty line
-	method []byte
-	target []byte // origin-form, or "*" for OPTIONS
-	host   []byte
-	minor  byte // HTTP/1.minor: 0 or 1
-	lines  []line
-
-	contentLength int64 // -1: no Content-Length
-	chunked       bool
-	close         bool // the client wants no further request on this connection
-	expect        bool // Expect: 100-continue
-	upgrade       bool // a WebSocket upgrade (RFC 6455 section 4.1)
-	connUpgrade   bool // Connection: upgrade, of whatever kind
-}
-
-// line is one header line.
-type line struct {
-	name, value []byte // value without surrounding white space
-	field       field
-}
 
 // scanError says why a head is refused; its text holds nothing of the head.
 type scanError struct {
@@ -66,6 +40,7 @@ var (
 	errTE            = refuse("Transfer-Encoding other than chunked")
 	errTE10          = refuse("Transfer-Encoding on HTTP/1.0")
 	errTrailer       = refuse("Trailer is not accepted")
+	errOptions       = refuse("more than 16 Connection options")
 	errUpgradeBody   = refuse("an upgrade with a body")
 	errExpect        = &scanError{417, "Expect other than 100-continue"}
 )
@@ -158,7 +133,7 @@ func scanLine(text []byte, h *head) *scanError {
 	if !ok || !isToken(name) { // a space before the colon makes the name no token
 		return errName
 	}
-	l := line{name: name, value: bytes.Trim(value, " \t"), field: fieldOf(name)}
+	l := line{name: name, value: trimSpace(value), field: fieldOf(name)}
 	h.lines = append(h.lines, l)
 	switch l.field {
 	case fieldHost:
@@ -179,13 +154,33 @@ func scanLine(text []byte, h *head) *scanError {
 	case fieldTrailer:
 		return errTrailer
 	case fieldConnection:
-		h.close = h.close || hasToken(l.value, "close")
-		h.connUpgrade = h.connUpgrade || hasToken(l.value, "upgrade")
+		return h.addOptions(l.value)
 	case fieldExpect:
 		if h.expect || !equalFold(l.value, "100-continue") {
 			return errExpect
 		}
 		h.expect = true
+	}
+	return nil
+}
+
+// addOptions reads one Connection line (RFC 9110 section 7.6.1). Firefox sends
+// "keep-alive, Upgrade".
+func (h *head) addOptions(list []byte) *scanError {
+	for more := true; more; {
+		var option []byte
+		option, list, more = bytes.Cut(list, []byte{','})
+		if h.options++; h.options > maxOptions {
+			return errOptions
+		}
+		switch option = bytes.Trim(option, " \t"); {
+		case equalFold(option, "close"):
+			h.close = true
+		case equalFold(option, "upgrade"):
+			h.connUpgrade = true
+		case len(option) > 0 && !equalFold(option, "keep-alive"):
+			h.connNames = true
+		}
 	}
 	return nil
 }
@@ -248,7 +243,7 @@ func (h *head) originForm() *scanError {
 		}
 	}
 	i := bytes.IndexAny(rest, "/?#")
-	if i < 0 || rest[i] != '/' || !bytes.EqualFold(rest[:i], h.host) {
+	if i < 0 || rest[i] != '/' || !sameFold(rest[:i], h.host) {
 		return errAbsolute
 	}
 	h.target = rest[i:]
@@ -273,94 +268,4 @@ func (h *head) judgeUpgrade() *scanError {
 		return errUpgradeBody
 	}
 	return nil
-}
-
-// hasBody reports whether body bytes follow the head.
-func (h *head) hasBody() bool { return h.chunked || h.contentLength > 0 }
-
-// safe reports whether the method asks for nothing to change (RFC 9110 section 9.2.1).
-func (h *head) safe() bool {
-	switch string(h.method) {
-	case "GET", "HEAD", "OPTIONS":
-		return true
-	}
-	return false
-}
-
-// get returns the value of the first line of a field, nil if there is none.
-func (h *head) get(f field) []byte {
-	for i := range h.lines {
-		if h.lines[i].field == f {
-			return h.lines[i].value
-		}
-	}
-	return nil
-}
-
-// one returns the value of a field that stands exactly once.
-func (h *head) one(f field) (value []byte, ok bool) {
-	for i := range h.lines {
-		if h.lines[i].field != f {
-			continue
-		}
-		if ok {
-			return nil, false
-		}
-		value, ok = h.lines[i].value, true
-	}
-	return value, ok
-}
-
-// path returns the target up to its query.
-func (h *head) path() []byte {
-	if i := bytes.IndexByte(h.target, '?'); i >= 0 {
-		return h.target[:i]
-	}
-	return h.target
-}
-
-// query returns the target after its first "?", nil if there is none.
-func (h *head) query() []byte {
-	if i := bytes.IndexByte(h.target, '?'); i >= 0 {
-		return h.target[i+1:]
-	}
-	return nil
-}
-
-// validHost accepts a registered name, an IPv4 address or a bracketed IPv6
-// address, each with an optional port (RFC 3986 section 3.2, without userinfo).
-func validHost(b []byte) bool {
-	name, port := b, []byte(nil)
-	if b[0] == '[' {
-		i := bytes.IndexByte(b, ']')
-		if i < 0 {
-			return false
-		}
-		for _, c := range b[1:i] {
-			if !isHex(c) && c != ':' && c != '.' {
-				return false
-			}
-		}
-		name, port = b[:i+1], b[i+1:]
-	} else {
-		if i := bytes.IndexByte(b, ':'); i >= 0 {
-			name, port = b[:i], b[i:]
-		}
-		for _, c := range name {
-			if !isAlnum(c) && c != '.' && c != '-' && c != '_' {
-				return false
-			}
-		}
-	}
-	if len(name) == 0 || len(b) > 255 {
-		return false
-	}
-	if len(port) == 0 {
-		return true
-	}
-	if port[0] != ':' || len(port) < 2 || len(port) > 6 {
-		return false
-	}
-	n, err := strconv.ParseUint(string(port[1:]), 10, 16)
-	return err == nil && n > 0
 }

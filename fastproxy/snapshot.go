@@ -29,6 +29,7 @@ type snapshot struct {
 	names        cookieNames
 
 	table    *policy.Table
+	mountURL map[string]string // a mount's path as it stands in URLs
 	backends map[string]*upstream.Backend
 	gate     *gate.Gate
 	sealer   *session.Sealer
@@ -49,8 +50,8 @@ type snapshot struct {
 	forwardedLines []byte // header lines that are the same for every request
 }
 
-// newSnapshot derives a generation. keys seal its cookies; store knows its
-// sessions.
+// newSnapshot derives a generation. What outlives generations (the logins, the
+// keys of cookies and forms, the back-off) it takes from p.
 func (p *Proxy) newSnapshot(set *Settings) (*snapshot, error) {
 	origin, err := url.Parse(set.PublicOrigin())
 	if err != nil {
@@ -59,7 +60,6 @@ func (p *Proxy) newSnapshot(set *Settings) (*snapshot, error) {
 	s := &snapshot{
 		settings: set, publicOrigin: set.PublicOrigin(), publicHost: set.PublicHost(),
 		secure: set.Secure(), sameSite: "Lax", names: newCookieNames(set.Secure()),
-		backends: make(map[string]*upstream.Backend),
 		provider: p.provider, passwd: p.passwd, backoff: p.backoff,
 		checkSession: set.CheckSession, bearer: set.Auth0.Audience != "" && set.HasOIDC(),
 		groupsClaim: set.Auth0.GroupsClaim, sessionIdle: set.Session.Idle, sessionMax: set.Session.Max,
@@ -90,7 +90,10 @@ func (s *snapshot) mount(mounts []policy.Mount) error {
 		return err
 	}
 	var faults []error
+	s.mountURL = make(map[string]string)
+	s.backends = make(map[string]*upstream.Backend)
 	for _, m := range mounts {
+		s.mountURL[m.Path] = m.EscapedPath()
 		if s.backends[m.Upstream] != nil {
 			continue
 		}

@@ -2,8 +2,7 @@ package fastproxy
 
 import (
 	"io"
-	"net"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"fastproxy/fastproxy/session"
@@ -11,74 +10,80 @@ import (
 )
 
 // sendAnswer passes the backend's answer to the client as it comes: the head
-// with its first bytes in one write, then each read as one write.
-func (t *transfer) sendAnswer() {
+// with its first bytes in one write, then each read as one write. An answer
+// that does not come in one piece is bound to the visitor's session: when that
+// ends, so does the answer. The error is the binding's, or that of an answer
+// malformed from the start; then nothing was sent.
+func (t *transfer) sendAnswer() error {
 	x, a := t.x, &t.answer
-	if t.uploaded != nil && !t.bodyRead.Load() {
-		x.closing = true // answered before the body came: its rest may never be read
+	f := newFraming(&x.head, a)
+	first, err := f.take(t.buf[t.from:t.to])
+	if err != nil {
+		return errAnswerHead
 	}
-	untilClose := a.untilClose(x.head.method)
-	if untilClose {
-		x.closing = true
+	end := &streamEnd{t: t, socket: t.r.socket}
+	if !f.ended() {
+		b, err := t.p.bind(&t.r.decision, end)
+		if err != nil {
+			return err
+		}
+		defer end.release(b)
 	}
-	f := framing{raw: x.head.minor == 1}
-	switch {
-	case a.bodiless(x.head.method):
-		f.left = 0
-	case a.chunked:
-		f.chunked = true
-	case untilClose:
-		f.left = -1
-	default:
-		f.left = a.contentLength
-	}
+	early := t.uploaded != nil && !t.bodyRead.Load() // the rest of the body may never be read, here or there
+	x.closes(early || f.untilClose())
 	x.status = a.status
-	head := t.s.appendAnswerHead(takeHead()[:0], x, t.r, a)
+	if t.sendHead(first) != nil {
+		return nil
+	}
+	if !f.ended() {
+		err = t.stream(&f, end)
+	}
+	if err != nil && !(err == io.EOF && f.untilClose()) {
+		x.abort()
+		return nil
+	}
+	// Bytes behind the answer are nobody's: that connection is not used again.
+	t.reuse = !early && !a.close && !f.untilClose() && !f.over && end.reason() == ""
+	return nil
+}
+
+// sendHead sends the answer's head, with the first bytes of its body.
+func (t *transfer) sendHead(body []byte) error {
+	head := t.s.appendAnswerHead(takeHead()[:0], t.x, t.r, &t.answer)
 	defer giveBuffer(head)
-	body, err := f.take(t.buf[t.from:t.to])
 	if len(head)+len(body) <= cap(head) {
 		head, body = append(head, body...), nil
 	}
-	if x.write(head) != nil || len(body) > 0 && x.write(body) != nil {
-		return
-	}
-	if err == nil && !f.ended() {
-		err = t.stream(&f)
-	}
-	switch {
-	case err == nil || err == io.EOF && untilClose:
-		// Bytes behind the answer are nobody's: that connection is not used again.
-		t.reuse = !a.close && !untilClose && !f.over
-	default:
-		x.abort()
-	}
-}
-
-// stream copies the rest of the body. It is bound to the visitor's session:
-// when that ends, so does the stream.
-func (t *transfer) stream(f *framing) error {
-	end := &streamEnd{t: t}
-	b, err := t.p.bind(&t.r.decision, end)
-	if err != nil {
+	if err := t.x.write(head); err != nil || len(body) == 0 {
 		return err
 	}
-	if b != nil {
-		defer b.Release()
+	return t.x.write(body)
+}
+
+// stream copies the rest of the body.
+func (t *transfer) stream(f *framing, end *streamEnd) error {
+	if t.r.kind.IsStream() {
+		t.x.c.setStream(end)
+		defer t.x.c.setStream(nil)
 	}
 	for {
 		n, err := t.uc.Read(t.buf)
-		if n > 0 {
-			body, ferr := f.take(t.buf[:n])
-			if werr := t.x.write(body); werr != nil {
-				return werr
-			}
-			if ferr != nil || f.ended() {
-				return ferr
+		body, ferr := f.take(t.buf[:n])
+		if len(body) > 0 {
+			if err := t.x.write(body); err != nil {
+				return err
 			}
 		}
-		if why := end.why.Load(); why != nil {
-			t.sayFarewell(f, *why)
-			return session.ErrEnded
+		if ferr != nil || f.ended() {
+			return ferr
+		}
+		if why := end.reason(); why != "" {
+			if over, err := t.sayFarewell(f, why); over {
+				return err
+			}
+			if isTimeout(err) {
+				err = end.wait()
+			}
 		}
 		if err != nil {
 			return err
@@ -86,33 +91,76 @@ func (t *transfer) stream(f *framing) error {
 	}
 }
 
-// sayFarewell ends a SockJS stream in words that its client understands, if
-// the stream stands between two chunks.
-func (t *transfer) sayFarewell(f *framing, why session.Why) {
+// sayFarewell ends a SockJS stream in words that its client understands, once
+// it stands between two chunks; over: the answer has ended, or broken off.
+func (t *transfer) sayFarewell(f *framing, why session.Why) (over bool, err error) {
 	bye := shiny.Farewell(t.r.kind, endingOf(why))
-	if len(bye) == 0 || !f.chunked || !f.chunks.between() {
-		return
+	if len(bye) == 0 || !f.chunked {
+		return true, session.ErrEnded
+	}
+	if !f.chunks.between() {
+		return false, nil
 	}
 	if f.raw {
-		buf := append(make([]byte, 32), bye...)
-		bye = rechunk(append(buf, make([]byte, 8)...), 32, len(bye), true)
+		const room = 16
+		b := make([]byte, room+len(bye)+room)
+		bye = rechunk(b, room, copy(b[room:], bye), true)
 	}
-	t.x.write(bye)
+	t.x.closing = true
+	return true, t.x.write(bye)
 }
 
-// streamEnd is a streaming answer as its session sees it.
+// streamEnd is a streaming answer as its session sees it. It outlives the
+// transfer, and then does nothing: the connections may be somebody else's.
 type streamEnd struct {
-	t   *transfer
-	why atomic.Pointer[session.Why]
+	socket string // the SockJS session's id
+
+	mu    sync.Mutex
+	t     *transfer   // guarded by mu, as are the others; nil once the answer is over
+	why   session.Why // "" until End
+	until time.Time   // by when the answer must be over, once it is to end
+	waits bool        // the rest of a chunk is awaited
 }
 
 // End implements session.Stream: it wakes the copying goroutine, wherever it
 // waits, and does not wait for it.
 func (e *streamEnd) End(why session.Why) {
-	e.why.CompareAndSwap(nil, &why)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.t == nil || e.why != "" {
+		return
+	}
+	e.why, e.until = why, time.Now().Add(e.t.p.limits.farewell)
+	e.t.x.cut(e.until)
 	e.t.uc.SetReadDeadline(longAgo)
-	e.t.x.halt.Store(true)
-	e.t.x.c.nc.SetWriteDeadline(time.Now().Add(farewellLimit))
+}
+
+// reason returns why the answer is to end, "" as long as it is not.
+func (e *streamEnd) reason() session.Why {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.why
+}
+
+// wait lets the rest of a chunk come, once, until the answer must be over.
+func (e *streamEnd) wait() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.waits {
+		return session.ErrEnded
+	}
+	e.waits = true
+	return e.t.uc.SetReadDeadline(e.until)
+}
+
+// release unbinds the answer, which is over.
+func (e *streamEnd) release(b *session.Binding) {
+	e.mu.Lock()
+	e.t = nil
+	e.mu.Unlock()
+	if b != nil {
+		b.Release()
+	}
 }
 
 // ClientBytes implements session.Stream: an answer is not what the visitor does.
@@ -127,6 +175,20 @@ type framing struct {
 	chunks  chunks
 	over    bool // the backend sent more than its answer
 }
+
+func newFraming(h *head, a *answerHead) framing {
+	f := framing{raw: h.minor == 1}
+	switch {
+	case a.bodiless(h.method):
+	case a.chunked:
+		f.chunked = true
+	default:
+		f.left = a.contentLength // RFC 9112 section 6.3: without one, until the connection closes
+	}
+	return f
+}
+
+func (f *framing) untilClose() bool { return f.left < 0 }
 
 // take returns the bytes for the client among the b that the backend sent;
 // without raw it moves them together in b.
@@ -163,14 +225,4 @@ func (f *framing) ended() bool {
 		return f.chunks.done()
 	}
 	return f.left == 0
-}
-
-// abort ends a client connection whose answer broke off, so that it cannot be
-// taken for a whole one: with a reset where nothing else would tell.
-func (x *exchange) abort() {
-	x.closing = true
-	if tc, ok := x.c.nc.(*net.TCPConn); ok {
-		tc.SetLinger(0)
-	}
-	x.broken = true
 }

@@ -54,6 +54,9 @@ func scanAnswer(raw []byte, a *answerHead) error {
 	if a.chunked && (a.contentLength >= 0 || a.minor == 0) {
 		return errAnswerHead
 	}
+	if !a.framed() && (a.chunked || a.contentLength > 0) {
+		a.close = true // it may send that body nevertheless
+	}
 	return nil
 }
 
@@ -107,11 +110,6 @@ func (a *answerHead) framing(l *line) bool {
 // 9112 section 6.3).
 func (a *answerHead) bodiless(method []byte) bool {
 	return a.status < 200 || a.status == 204 || a.status == 304 || string(method) == "HEAD"
-}
-
-// untilClose reports a body that ends with the connection.
-func (a *answerHead) untilClose(method []byte) bool {
-	return !a.chunked && a.contentLength < 0 && !a.bodiless(method)
 }
 
 func (a *answerHead) get(f field) []byte {

@@ -9,46 +9,33 @@ import (
 
 // bodyReader reads one request's body and nothing behind it. Its Read
 // returns io.EOF after the last byte; every other error is fatal for the
-// connection and for what the body was copied to.
+// connection and for what the body was copied to. One goroutine reads it;
+// only stop may come from another.
 type bodyReader struct {
 	c       *conn
-	headLen int
 	left    int64 // with Content-Length
 	chunked bool
 	chunks  chunks
-	expect  bool // 100 (Continue) is awaited and not sent
 	pace    pace
 	read    int64 // payload bytes so far
-	err     error
+	err     error // what Read failed with; it stays so
 	stopped atomic.Bool
 }
 
 var errBodyCut = errors.New("request body ended early")
 
 func (b *bodyReader) Read(p []byte) (int, error) {
+	for b.err == nil && !b.ended() {
+		n, err := b.readSome(p)
+		b.read += int64(n)
+		if b.err = err; n > 0 {
+			return n, nil
+		}
+	}
 	if b.err != nil {
 		return 0, b.err
 	}
-	if b.ended() {
-		return 0, io.EOF
-	}
-	if b.expect {
-		b.expect = false
-		if _, err := io.WriteString(b.c.nc, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
-			b.err = err
-			return 0, err
-		}
-	}
-	for {
-		n, err := b.readSome(p)
-		b.read += int64(n)
-		if n > 0 || err != nil {
-			return n, err
-		}
-		if b.ended() {
-			return 0, io.EOF
-		}
-	}
+	return 0, io.EOF
 }
 
 func (b *bodyReader) ended() bool {
@@ -68,20 +55,19 @@ func (b *bodyReader) readSome(p []byte) (int, error) {
 	if b.stopped.Load() { // after the deadline is set: stop wins, whoever came first
 		b.c.nc.SetReadDeadline(longAgo)
 	}
-	n, err := b.c.read(p, b.headLen)
+	n, err := b.c.read(p)
 	b.pace.moved(n, time.Since(start))
 	if n == 0 && err != nil {
 		if err == io.EOF {
 			err = errBodyCut
 		}
-		b.err = err
 		return 0, err
 	}
-	if !b.chunked {
-		b.left -= int64(n)
-		return n, nil
+	if b.chunked {
+		return b.unchunk(p[:n])
 	}
-	return b.unchunk(p[:n])
+	b.left -= int64(n)
+	return n, nil
 }
 
 // unchunk moves the payload in raw to its front and puts back what is behind
@@ -91,7 +77,6 @@ func (b *bodyReader) unchunk(raw []byte) (int, error) {
 	for at < len(raw) && !b.chunks.done() {
 		n, payload, err := b.chunks.next(raw[at:])
 		if err != nil {
-			b.err = err
 			return 0, err
 		}
 		at += n
@@ -101,7 +86,8 @@ func (b *bodyReader) unchunk(raw []byte) (int, error) {
 	return out, nil
 }
 
-// stop makes a Read in another goroutine return, and all later ones fail.
+// stop makes a Read in another goroutine return, and all later ones fail that
+// would have to wait.
 func (b *bodyReader) stop() {
 	b.stopped.Store(true)
 	b.c.nc.SetReadDeadline(longAgo)

@@ -4,32 +4,33 @@ import (
 	"bytes"
 	"net"
 	"net/netip"
-	"sync/atomic"
+	"sync"
 	"time"
+
+	"fastproxy/fastproxy/session"
 )
 
-const (
-	headLimit  = 10 * time.Second // from a head's first byte to its last
-	idleLimit  = 60 * time.Second // until a head's first byte
-	lingerMost = 10 * time.Second
-)
-
-var errHeadTimeout = &scanError{408, "the request head took longer than 10 s"}
+var errHeadTimeout = &scanError{408, "the request head did not come in time"}
 
 // conn is one client connection of the portable engine: a goroutine reads a
 // head, hands it to serve as an exchange, and reads the next. While it waits
-// for a first byte it holds no buffer.
+// for a first byte it holds no buffer. Whoever reads or writes nc sets the
+// deadline for that; none is counted on to be absent.
 type conn struct {
 	p    *Proxy
 	nc   net.Conn
 	peer netip.Addr // zero for Unix sockets
 
-	buf     []byte // pooled; nil while idle
-	r, w    int    // buf[r:w] was read and not used
-	pending []byte // read after buf[:w] was full or lent out; comes after it
+	// The bytes that were read and not used: ahead, then buf[r:w]. The head of
+	// the exchange under way stays in buf before r.
+	buf   []byte // pooled; nil while idle
+	r, w  int
+	ahead []byte // put back, see unread
 
-	idle    atomic.Bool // waits for a first byte
-	leaving atomic.Bool // the process stops: no further request
+	mu      sync.Mutex
+	waiting bool       // guarded by mu: for a client that has nothing to wait for itself
+	leaving bool       // guarded by mu: the process stops, no further request
+	stream  *streamEnd // guarded by mu: an answer without an end of its own
 }
 
 // serve answers requests until the connection ends; it closes nc unless an
@@ -42,47 +43,56 @@ func (c *conn) serve() {
 			c.nc.Close()
 			return
 		}
-		x := acquireExchange(c)
-		if err == nil {
-			err = scan(raw, &x.head)
-		}
-		if err == nil && !x.parse() {
-			err = refuse("malformed request head")
-		}
-		if err != nil {
-			c.p.refuseHead(x, err)
-		} else {
-			c.p.serveSafely(x)
-		}
-		next := x.finish()
-		taken, broken := x.taken, x.broken
-		releaseExchange(x)
-		switch {
-		case taken:
+		switch c.exchange(raw, err) {
+		case connTaken:
 			return
-		case broken:
+		case connBroken:
 			c.nc.Close()
 			return
-		case !next:
+		case connOver:
 			c.linger()
 			return
-		}
-		c.r += len(raw)
-		if c.r == c.w {
-			c.dropBuffer()
 		}
 	}
 }
 
-// readHead returns the bytes of the next head, which stay in c.buf until
-// c.r moves. No bytes and no error: the client is gone, or was idle too long.
+// connNext is what becomes of a connection after an exchange.
+type connNext uint8
+
+const (
+	connKept   connNext = iota // the next head may come
+	connOver                   // the answer was the last one
+	connBroken                 // the answer broke off
+	connTaken                  // it is a tunnel's
+)
+
+// exchange answers one request, whose head was read or is refused with err.
+func (c *conn) exchange(raw []byte, err *scanError) connNext {
+	x := acquireExchange(c)
+	defer releaseExchange(x)
+	if err == nil {
+		err = scan(raw, &x.head)
+	}
+	if err == nil && !x.parse() {
+		err = refuse("malformed request head")
+	}
+	if err != nil {
+		c.p.refuseHead(x, err)
+	} else {
+		c.p.serveSafely(x)
+	}
+	return x.finish()
+}
+
+// readHead returns the bytes of the next head, which stay as they are until
+// it is called again. No bytes and no error: the client is gone, or was idle
+// too long.
 func (c *conn) readHead() ([]byte, *scanError) {
-	if c.r == c.w && len(c.pending) == 0 && !c.awaitFirst() {
+	if c.unused() == 0 && !c.awaitFirst() {
 		return nil, nil
 	}
-	c.takePending()
-	c.nc.SetReadDeadline(time.Now().Add(headLimit))
-	defer c.nc.SetReadDeadline(time.Time{})
+	c.gather()
+	c.nc.SetReadDeadline(time.Now().Add(c.p.limits.head))
 	seen := 0
 	for {
 		n, err := findHeadEnd(c.buf[c.r:c.w], seen)
@@ -93,7 +103,8 @@ func (c *conn) readHead() ([]byte, *scanError) {
 			return nil, errHeadTooLarge
 		}
 		if n > 0 {
-			return c.buf[c.r : c.r+n], nil
+			c.r += n
+			return c.buf[c.r-n : c.r], nil
 		}
 		seen = c.w - c.r
 		if c.w == len(c.buf) && !c.makeRoom() {
@@ -115,13 +126,7 @@ func (c *conn) readHead() ([]byte, *scanError) {
 func (c *conn) awaitFirst() bool {
 	var first [1]byte
 	c.dropBuffer()
-	c.idle.Store(true)
-	defer c.idle.Store(false)
-	c.nc.SetReadDeadline(time.Now().Add(idleLimit))
-	if c.leaving.Load() { // after the deadline was set: leave sets another
-		return false
-	}
-	if n, _ := c.nc.Read(first[:]); n == 0 {
+	if n, _ := c.readWaiting(first[:], c.p.limits.idle); n == 0 {
 		return false
 	}
 	c.buf = takeSmall()
@@ -130,24 +135,77 @@ func (c *conn) awaitFirst() bool {
 	return true
 }
 
-// leave ends the connection after the answer under way; one that waits for a
-// request, at once.
+// readWaiting reads what a client may send or not: leave ends the wait.
+func (c *conn) readWaiting(b []byte, limit time.Duration) (int, error) {
+	c.mu.Lock()
+	if c.leaving {
+		c.mu.Unlock()
+		return 0, net.ErrClosed
+	}
+	c.waiting = true
+	c.nc.SetReadDeadline(time.Now().Add(limit))
+	c.mu.Unlock()
+	n, err := c.nc.Read(b)
+	c.mu.Lock()
+	c.waiting = false
+	c.mu.Unlock()
+	return n, err
+}
+
+// leave ends the connection after the answer under way; at once one that
+// waits for a request, and an answer that has no end.
 func (c *conn) leave() {
-	c.leaving.Store(true)
-	if c.idle.Load() {
+	c.mu.Lock()
+	c.leaving = true
+	if c.waiting {
 		c.nc.SetReadDeadline(longAgo)
+	}
+	stream := c.stream
+	c.mu.Unlock()
+	if stream != nil {
+		stream.End(session.WhyShutdown)
 	}
 }
 
-// takePending moves bytes that were read past a body behind those in buf.
-func (c *conn) takePending() {
-	if len(c.pending) == 0 {
+// left reports that the process stops.
+func (c *conn) left() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving
+}
+
+// setStream names the endless answer under way, nil when it is over.
+func (c *conn) setStream(s *streamEnd) {
+	c.mu.Lock()
+	c.stream = s
+	left := c.leaving
+	c.mu.Unlock()
+	if s != nil && left {
+		s.End(session.WhyShutdown)
+	}
+}
+
+// unused returns how many bytes were read and not used.
+func (c *conn) unused() int { return len(c.ahead) + c.w - c.r }
+
+// gather brings all unused bytes into buf, for a head to be found in them.
+func (c *conn) gather() {
+	if len(c.ahead) == 0 {
 		return
 	}
-	b := append(append([]byte(nil), c.buf[c.r:c.w]...), c.pending...)
+	n := c.unused()
+	var b []byte
+	switch {
+	case n < smallBuffer:
+		b = takeSmall()
+	case n < maxHeadBytes:
+		b = takeHead()
+	default: // requests that were sent behind a body without waiting
+		b = make([]byte, n)
+	}
+	copy(b[copy(b, c.ahead):], c.buf[c.r:c.w])
 	c.dropBuffer()
-	c.pending = nil
-	c.buf, c.r, c.w = b, 0, len(b)
+	c.buf, c.w, c.ahead = b, n, nil
 }
 
 // makeRoom gets space behind c.w for the head that begins at c.r; it reports
@@ -165,9 +223,7 @@ func (c *conn) makeRoom() bool {
 }
 
 func (c *conn) dropBuffer() {
-	if c.buf != nil {
-		giveBuffer(c.buf)
-	}
+	giveBuffer(c.buf)
 	c.buf, c.r, c.w = nil, 0, 0
 }
 
@@ -195,36 +251,32 @@ func findHeadEnd(b []byte, seen int) (int, *scanError) {
 	}
 }
 
-// read reads body bytes: first those that came with the head, then the
-// socket's.
-func (c *conn) read(p []byte, headLen int) (int, error) {
-	if from := c.r + headLen; from < c.w {
-		n := copy(p, c.buf[from:c.w])
-		// Close the gap, so that the head stays where it is.
-		copy(c.buf[from:], c.buf[from+n:c.w])
-		c.w -= n
+// read reads what comes behind the head: unused bytes first, then the socket's.
+func (c *conn) read(p []byte) (int, error) {
+	if len(c.ahead) > 0 {
+		n := copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
 		return n, nil
 	}
-	if len(c.pending) > 0 {
-		n := copy(p, c.pending)
-		c.pending = c.pending[n:]
+	if c.r < c.w {
+		n := copy(p, c.buf[c.r:c.w])
+		c.r += n
 		return n, nil
 	}
 	return c.nc.Read(p)
 }
 
-// unread puts back bytes that read returned last and that belong to the next
-// request.
+// unread puts back the last bytes that read returned; b is copied.
 func (c *conn) unread(b []byte) {
 	if len(b) > 0 {
-		c.pending = append(append([]byte(nil), b...), c.pending...)
+		c.ahead = append(append([]byte(nil), b...), c.ahead...)
 	}
 }
 
 // takeRest gives away all bytes behind the head, for a tunnel.
-func (c *conn) takeRest(headLen int) []byte {
-	rest := append(append([]byte(nil), c.buf[c.r+headLen:c.w]...), c.pending...)
-	c.w, c.pending = c.r+headLen, nil
+func (c *conn) takeRest() []byte {
+	rest := append(c.ahead, c.buf[c.r:c.w]...)
+	c.r, c.ahead = c.w, nil
 	return rest
 }
 
@@ -238,12 +290,12 @@ func (c *conn) linger() {
 		return
 	}
 	c.dropBuffer()
+	c.ahead = nil
 	b := takeSmall()
 	defer giveBuffer(b)
-	end := time.Now().Add(lingerMost)
-	for time.Now().Before(end) {
-		c.nc.SetReadDeadline(time.Now().Add(time.Second))
-		if _, err := c.nc.Read(b); err != nil {
+	for end := time.Now().Add(c.p.limits.linger); ; {
+		quiet := min(c.p.limits.lingerQuiet, time.Until(end))
+		if _, err := c.readWaiting(b, quiet); err != nil {
 			return
 		}
 	}

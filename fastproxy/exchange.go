@@ -40,10 +40,10 @@ type exchange struct {
 
 	status   int // of the final answer; 0 while there is none
 	sent     int64
-	closing  bool        // no further request on this connection
-	taken    bool        // the connection is a tunnel's now
-	broken   bool        // the answer broke off: close without lingering
-	halt     atomic.Bool // its session ended: a stalled write is not tried again
+	closing  bool         // no further request on this connection
+	taken    bool         // the connection is a tunnel's now
+	broken   bool         // the answer broke off: close without lingering
+	cutoff   atomic.Int64 // unix nanoseconds: no write lasts longer; 0: its session goes on
 	writing  pace
 	reader   bytes.Reader
 	buffered *bufio.Reader
@@ -57,6 +57,7 @@ func acquireExchange(c *conn) *exchange {
 	x := exchanges.Get().(*exchange)
 	x.c, x.start = c, time.Now()
 	x.id = newRequestID()
+	x.writing.limits = &c.p.limits
 	return x
 }
 
@@ -79,8 +80,8 @@ func newRequestID() string {
 func (x *exchange) parse() bool {
 	h := &x.head
 	x.client = x.c.p.clientAddr(x.c.peer, h)
-	x.body = bodyReader{c: x.c, headLen: len(h.raw), left: max(h.contentLength, 0), chunked: h.chunked, expect: h.expect}
-	x.closing = h.close || x.c.leaving.Load()
+	x.body = bodyReader{c: x.c, left: max(h.contentLength, 0), chunked: h.chunked, pace: pace{limits: &x.c.p.limits}}
+	x.closing = h.close
 	x.ctx.Init2(x.c.nc, discardLogger{}, true)
 	x.reader.Reset(h.raw)
 	x.buffered.Reset(&x.reader)
@@ -96,33 +97,74 @@ type discardLogger struct{}
 
 func (discardLogger) Printf(string, ...any) {}
 
-// finish reports whether the connection can carry another request: the answer
-// went out whole and nothing of the request is left unread.
-func (x *exchange) finish() bool {
-	if x.taken || x.closing || x.status == 0 {
-		return false
+// finish says what becomes of the connection. It carries another request if
+// the answer went out whole and nothing of the request is left unread.
+func (x *exchange) finish() connNext {
+	switch {
+	case x.taken:
+		return connTaken
+	case x.broken:
+		return connBroken
+	case x.closing || x.status == 0 || !x.body.ended() || x.body.err != nil:
+		return connOver
 	}
-	return x.body.ended() && x.body.err == nil
+	return connKept
 }
 
 // write sends bytes of an answer to the client. A reader that stalls too long
-// is cut (see pace); the error is final.
+// is cut (see pace); an error is final, and the answer broken off.
 func (x *exchange) write(b []byte) error {
 	for {
 		start := time.Now()
 		x.c.nc.SetWriteDeadline(start.Add(x.writing.left()))
+		if at := x.cutoff.Load(); at != 0 { // asked second: cut sets it first
+			x.c.nc.SetWriteDeadline(time.Unix(0, at))
+		}
 		n, err := x.c.nc.Write(b)
 		x.sent += int64(n)
 		x.writing.moved(n, time.Since(start))
-		b = b[n:]
 		if err == nil {
 			return nil
 		}
-		if !isTimeout(err) || n == 0 || x.halt.Load() {
-			x.closing = true
+		if n == 0 || !isTimeout(err) || x.cutoff.Load() != 0 {
+			x.abort()
 			return err
 		}
+		b = b[n:]
 	}
+}
+
+// cut ends all writing to the client at a time; it may come from any goroutine
+// while the exchange lasts.
+func (x *exchange) cut(at time.Time) {
+	x.cutoff.Store(at.UnixNano())
+	x.c.nc.SetWriteDeadline(at)
+}
+
+// abort ends a client connection whose answer broke off, so that it cannot be
+// taken for a whole one: by a reset, because nothing else would tell where the
+// body ends with the connection. (A Unix socket knows no reset; a proxy in
+// front that speaks HTTP/1.0 to one cannot tell.)
+func (x *exchange) abort() {
+	x.closing, x.broken = true, true
+	if tc, ok := x.c.nc.(*net.TCPConn); ok {
+		tc.SetLinger(0)
+	}
+}
+
+// sendContinue asks a client for the body that it holds back (RFC 9110 section
+// 10.1.1), once. Its answer must not have begun.
+func (x *exchange) sendContinue() error {
+	if !x.head.expect {
+		return nil
+	}
+	x.head.expect = false
+	return x.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+}
+
+// closes decides, when the answer begins, whether it is the last one here.
+func (x *exchange) closes(must bool) {
+	x.closing = x.closing || must || x.c.left()
 }
 
 // answer runs a handler of ours and writes what it answered. The handler may
@@ -138,9 +180,7 @@ func (x *exchange) answer(handler fasthttp.RequestHandler) {
 		resp.Header.Set("Allow", x.allow)
 	}
 	resp.SkipBody = string(x.head.method) == "HEAD"
-	if !x.body.ended() {
-		x.closing = true
-	}
+	x.closes(!x.body.ended())
 	if x.closing {
 		resp.SetConnectionClose() // after the handler: ctx.Error would have reset it
 	}
@@ -159,6 +199,9 @@ const maxForm = 16 << 10
 // readForm reads the body for a handler of ours; false: it is too large or
 // did not come.
 func (x *exchange) readForm() bool {
+	if x.sendContinue() != nil {
+		return false
+	}
 	b, err := io.ReadAll(io.LimitReader(&x.body, maxForm+1))
 	if err != nil || len(b) > maxForm {
 		x.closing = true

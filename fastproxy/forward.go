@@ -8,11 +8,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fastproxy/fastproxy/session"
 	"fastproxy/fastproxy/upstream"
 )
 
 // maxInterim is how many 1xx answers may come before the final one.
 const maxInterim = 16
+
+// lastPiece is how long the end of a body may wait for a backend that has
+// answered already.
+const lastPiece = time.Second
 
 // Failures of an exchange with a backend, as the visitor is told of them.
 var (
@@ -22,6 +27,7 @@ var (
 	errSlow       = errors.New("no answer in time")
 	errClientGone = errors.New("the client went away")
 	errUpload     = errors.New("the request body was malformed or ended early")
+	errDeniedOpen = errors.New("the request opens an app that is not the visitor's")
 )
 
 // transfer is one exchange with a backend over one connection.
@@ -33,17 +39,18 @@ type transfer struct {
 	uc *upstream.Conn
 
 	watch    watch
-	gone     atomic.Bool
-	uploaded chan struct{} // closed when the body's goroutine ended; nil without a body
-	bodyRead atomic.Bool   // the client sent its body to the end
-	sendErr  error         // of the upload; read after uploaded is closed
+	dropped  atomic.Pointer[error] // why uc was closed before its answer ended
+	uploaded chan struct{}         // closed when the body's goroutine ended; nil without a body
+	bodyRead atomic.Bool           // the client sent its body to the end
+	sendErr  error                 // of the upload; read after uploaded is closed
 
 	mu       sync.Mutex
-	answered bool // the final head is here: its deadline is over
+	answered bool // guarded by mu: the final head is here, its deadline is over
 
 	buf    []byte // pooled; buf[from:to] was read from uc and not used
 	from   int
 	to     int
+	heard  bool // the backend said something
 	answer answerHead
 	reuse  bool // uc may carry another exchange
 }
@@ -51,22 +58,36 @@ type transfer struct {
 // forward carries one admitted request to Shiny and its answer back, both
 // ways at once, and keeps no more of either than a buffer.
 func (p *Proxy) forward(x *exchange, s *snapshot, r *route) {
-	req := s.appendRequestHead(takeHead()[:0], x, r)
-	defer giveBuffer(req)
-	t, err := p.reach(x, s, r, req)
-	if err != nil {
+	err := p.transfer(x, s, r)
+	switch {
+	case err == nil:
+	case errors.Is(err, session.ErrEnded): // while Shiny thought about the answer
+		p.answerSignIn(x, s, r)
+	default:
 		p.backendFailed(x, s, r, err)
-		return
+	}
+}
+
+// transfer is forward; its error means that no answer to the client has begun.
+func (p *Proxy) transfer(x *exchange, s *snapshot, r *route) error {
+	t, err := p.reach(x, s, r)
+	if err != nil {
+		return err
 	}
 	defer t.end()
-	t.sendAnswer()
+	if t.answer.status == 101 {
+		return t.join()
+	}
+	return t.sendAnswer()
 }
 
 // reach sends the request and waits for the head of the final answer. A safe
 // request without a body is sent once more, on a new connection, when a
 // reused one turns out to have been closed and not a byte came back (RFC 9110
 // section 9.2.2, RFC 9112 section 9.3.1).
-func (p *Proxy) reach(x *exchange, s *snapshot, r *route, req []byte) (*transfer, error) {
+func (p *Proxy) reach(x *exchange, s *snapshot, r *route) (*transfer, error) {
+	req := s.appendRequestHead(takeHead()[:0], x, r)
+	defer giveBuffer(req)
 	connect := r.backend.Get
 	if x.head.upgrade {
 		connect = r.backend.Dial
@@ -89,36 +110,53 @@ func (p *Proxy) reach(x *exchange, s *snapshot, r *route, req []byte) (*transfer
 }
 
 func (t *transfer) exchangeHeads(req []byte) error {
-	t.watch = watch{c: t.x.c, headLen: len(t.x.head.raw), gone: t.clientGone}
+	t.watch = watch{c: t.x.c, gone: t.clientGone}
+	t.uc.SetReadDeadline(time.Time{})
 	t.uc.SetWriteDeadline(time.Now().Add(t.s.headerTimeout))
 	_, err := t.uc.Write(req)
-	if t.x.head.hasBody() {
-		t.uploaded = make(chan struct{})
-		go t.upload(err)
-	} else {
+	if isTimeout(err) {
+		return errSlow
+	}
+	// Another failure may still have an answer behind it, or shows when it is read.
+	if !t.x.head.hasBody() {
 		t.uc.SetReadDeadline(time.Now().Add(t.s.headerTimeout))
 		t.watch.start()
+		return t.readFinalHead()
 	}
+	// The client is asked for its body here, where no answer can overtake it.
+	if err == nil && t.x.sendContinue() != nil {
+		return errClientGone
+	}
+	t.uploaded = make(chan struct{})
+	go t.upload(err)
 	return t.readFinalHead()
 }
 
-// clientGone closes the backend's connection, which is how R learns of it.
-func (t *transfer) clientGone() {
-	t.gone.Store(true)
+// drop closes the backend's connection, which is how R learns that nobody
+// waits any more. The first reason counts.
+func (t *transfer) drop(why error) {
+	t.dropped.CompareAndSwap(nil, &why)
 	t.uc.Close()
 }
 
-// upload copies the request's body to the backend. A body that is malformed,
-// or ends early, ends the backend's connection too: half a request must not
-// look like a whole one.
+func (t *transfer) clientGone() { t.drop(errClientGone) }
+
+// upload copies the request's body to the backend, unless its head met err.
+// A body that is malformed, or ends early, ends the backend's connection too:
+// half a request must not look like a whole one.
 func (t *transfer) upload(err error) {
 	defer close(t.uploaded)
+	defer t.uploadPanicked()
 	if err == nil {
 		err = t.copyBody()
 	}
 	t.sendErr = err
-	if t.x.body.err != nil {
-		t.clientGone()
+	switch {
+	case err == errDeniedOpen:
+		t.drop(err)
+		return
+	case t.x.body.err != nil:
+		t.drop(errUpload)
 		return
 	}
 	t.mu.Lock()
@@ -126,8 +164,17 @@ func (t *transfer) upload(err error) {
 	if !t.answered {
 		t.uc.SetReadDeadline(time.Now().Add(t.s.headerTimeout))
 	}
-	if err == nil {
+	if t.x.body.ended() {
 		t.watch.start()
+	}
+}
+
+// uploadPanicked keeps a panic of upload's goroutine from the others.
+func (t *transfer) uploadPanicked() {
+	if v := recover(); v != nil {
+		t.p.logPanic(t.x.id, v)
+		t.sendErr = errUpload
+		t.drop(errUpload)
 	}
 }
 
@@ -141,13 +188,16 @@ func (t *transfer) copyBody() error {
 			return err
 		}
 		last := t.x.body.ended()
-		t.bodyRead.Store(last) // before the write that lets the backend answer
+		if o := t.r.opens; o != nil && (!o.Body(buf[room:room+n]) || last && !o.Whole()) {
+			return errDeniedOpen // before the write that would complete it
+		}
 		out := buf[room : room+n]
 		if t.x.body.chunked {
 			out = rechunk(buf, room, n, last)
 		}
 		// R reads uploads between two computations: as long as an answer may take.
 		t.uc.SetWriteDeadline(time.Now().Add(t.s.headerTimeout))
+		t.bodyRead.Store(last) // before the write that lets the backend answer; endUpload shortens the deadline after it
 		if _, err := t.uc.Write(out); err != nil || last {
 			return err
 		}
@@ -203,12 +253,12 @@ func (t *transfer) readFinalHead() error {
 
 // readHead reads one head into t.answer.
 func (t *transfer) readHead() error {
-	copy(t.buf, t.buf[t.from:t.to])
-	t.from, t.to = 0, t.to-t.from
+	t.to = copy(t.buf, t.buf[t.from:t.to])
+	t.from = 0
 	seen := 0
 	for {
 		n, serr := findHeadEnd(t.buf[:t.to], seen)
-		if serr != nil || n == 0 && t.to == maxAnswerHead {
+		if serr != nil || n == 0 && t.to == len(t.buf) {
 			return errAnswerHead
 		}
 		if n > 0 {
@@ -218,6 +268,7 @@ func (t *transfer) readHead() error {
 		seen = t.to
 		k, err := t.uc.Read(t.buf[t.to:])
 		t.to += k
+		t.heard = t.heard || k > 0
 		if k == 0 && err != nil {
 			return t.headFailed(err)
 		}
@@ -225,14 +276,13 @@ func (t *transfer) readHead() error {
 }
 
 func (t *transfer) headFailed(err error) error {
+	why := t.dropped.Load()
 	switch {
-	case t.x.body.err != nil && t.gone.Load():
-		return errUpload
-	case t.gone.Load():
-		return errClientGone
+	case why != nil:
+		return *why
 	case isTimeout(err):
 		return errSlow
-	case t.to == 0 && t.uc.Reused():
+	case !t.heard && t.uc.Reused():
 		return errStale
 	}
 	return errBroken
@@ -242,25 +292,34 @@ func (t *transfer) headFailed(err error) error {
 // exchange's again.
 func (t *transfer) end() {
 	if t.uploaded != nil {
-		if !t.bodyRead.Load() { // answered early: the rest of the body is nobody's
-			t.reuse = false
-			t.x.closing = true
-			t.x.body.stop()
-			t.uc.SetWriteDeadline(longAgo)
-		}
-		<-t.uploaded
-		t.reuse = t.reuse && t.sendErr == nil
+		t.endUpload()
 	}
 	t.watch.stop()
-	if t.gone.Load() {
+	dropped := t.dropped.Load() != nil
+	if dropped {
 		t.x.closing = true
 	}
 	switch {
 	case t.uc == nil: // a tunnel has it
-	case t.reuse && !t.gone.Load():
+	case t.reuse && !dropped:
 		t.r.backend.Put(t.uc)
 	default:
 		t.uc.Close()
 	}
 	giveBuffer(t.buf)
+}
+
+// endUpload waits for the upload, which it ends if the client still sends:
+// the answer is there, and the rest of the body is nobody's.
+func (t *transfer) endUpload() {
+	if t.bodyRead.Load() {
+		t.uc.SetWriteDeadline(time.Now().Add(lastPiece))
+	} else {
+		t.reuse = false
+		t.x.closing = true
+		t.x.body.stop()
+		t.uc.Close()
+	}
+	<-t.uploaded
+	t.reuse = t.reuse && t.sendErr == nil
 }

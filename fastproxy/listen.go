@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap"
 )
 
+const acceptPause = 100 * time.Millisecond
+
 // listen opens every address of the settings. The default asks for both
 // loopback families, and a machine may have IPv6 switched off: then one of
 // them is enough.
@@ -69,29 +71,31 @@ func removeStaleSocket(path string) error {
 
 // accept serves the connections of one listener until it is closed.
 func (p *Proxy) accept(l net.Listener) {
+	var failed error
 	for {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
+			failed = nil
 			p.conns.serve(&conn{p: p, nc: nc, peer: peerAddr(nc)})
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
-			p.acceptFailed(err)
+			p.acceptFailed(err, failed == nil)
+			failed = err
 		}
 	}
 }
 
 // acceptFailed waits for what passes: descriptors come back when connections
-// close. Sessions that are open do not notice.
-func (p *Proxy) acceptFailed(err error) {
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-		p.log.Logger().Error("no descriptors left: new connections wait", zap.Error(err))
-	} else {
-		p.log.Logger().Warn("cannot accept", zap.Error(err))
+// close, and those that are open do not notice. The first failure of a row is
+// logged.
+func (p *Proxy) acceptFailed(err error, first bool) {
+	if first {
+		p.log.Logger().Error("cannot accept: new connections wait", zap.Error(err))
 	}
 	select {
-	case <-time.After(100 * time.Millisecond):
+	case <-time.After(acceptPause):
 	case <-p.stopping:
 	}
 }
@@ -123,6 +127,10 @@ func (s *connSet) serve(c *conn) {
 func (s *connSet) run(c *conn) {
 	defer s.done.Done()
 	defer func() {
+		if v := recover(); v != nil { // outside of any one request's road
+			c.p.logPanic("", v)
+			c.nc.Close()
+		}
 		s.mu.Lock()
 		delete(s.all, c)
 		s.gauge.Set(float64(len(s.all)))

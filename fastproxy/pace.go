@@ -6,37 +6,30 @@ import (
 	"time"
 )
 
-// A body's sender, or an answer's reader, may stall only as long as its
-// allowance lasts: it begins with paceStart, every paceBytes moved add a
-// second, up to paceMost. Who sends nothing is gone after 10 s; who sends
-// slowly but steadily is never cut, and may pause for a minute.
-const (
-	paceStart = 10 * time.Second
-	paceMost  = 60 * time.Second
-	paceBytes = 500
-)
-
-// pace is the allowance of one direction of one exchange. The zero value is
-// at its start.
+// pace is the allowance of one direction of one exchange: a body's sender, or
+// an answer's reader, may stall only as long as it lasts. It begins with
+// limits.paceStart; every limits.paceBytes moved add a second, up to
+// limits.paceMost.
 type pace struct {
-	spent  time.Duration // time spent waiting, less what moved bytes earned
-	primed bool
+	limits *limits
+	spent  time.Duration // waited so far, less what moved bytes earned; never negative
+	moving bool
 }
 
 // left returns how long the next wait may last.
 func (p *pace) left() time.Duration {
-	if !p.primed {
-		return paceStart
+	if !p.moving {
+		return p.limits.paceStart
 	}
-	return paceMost - p.spent
+	return p.limits.paceMost - p.spent
 }
 
 // moved books n bytes after a wait of d.
 func (p *pace) moved(n int, d time.Duration) {
-	if !p.primed {
-		p.spent, p.primed = paceMost-paceStart, true
+	if !p.moving {
+		p.spent, p.moving = p.limits.paceMost-p.limits.paceStart, true
 	}
-	p.spent += d - time.Duration(n)*time.Second/paceBytes
+	p.spent += d - time.Duration(n)*time.Second/time.Duration(p.limits.paceBytes)
 	p.spent = max(p.spent, 0)
 }
 

@@ -31,6 +31,7 @@ type testProxy struct {
 	*Proxy
 	addr string
 	log  *logBuffer
+	stop func() // ends it, and waits; the test's end does so too
 }
 
 // logBuffer is a log that may be read while it is written.
@@ -54,6 +55,14 @@ func (l *logBuffer) String() string {
 // startProxy runs a proxy with the given variables, and YAML if any, until the
 // test ends.
 func startProxy(t testing.TB, env map[string]string, yaml string) *testProxy {
+	t.Helper()
+	return startProxyWith(t, env, yaml, nil)
+}
+
+// startProxyWith lets adjust, if not nil, change the proxy before it runs. A
+// variable that is set to "" counts as not set: without COOKIE_SECRET a proxy
+// starts faster.
+func startProxyWith(t testing.TB, env map[string]string, yaml string, adjust func(*Proxy)) *testProxy {
 	t.Helper()
 	dir := t.TempDir()
 	all := map[string]string{
@@ -90,20 +99,26 @@ func startProxy(t testing.TB, env map[string]string, yaml string) *testProxy {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if adjust != nil {
+		adjust(p)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
+	})
+	t.Cleanup(func() {
+		stop()
 		log.Close(context.Background())
 		if t.Failed() {
 			t.Logf("log:\n%s", buf)
 		}
 	})
-	return &testProxy{Proxy: p, addr: p.Addrs()[0].String(), log: buf}
+	return &testProxy{Proxy: p, addr: p.Addrs()[0].String(), log: buf, stop: stop}
 }
 
 const (

@@ -2,7 +2,6 @@ package fastproxy
 
 import (
 	"sync"
-	"time"
 
 	"fastproxy/fastproxy/gate"
 	"fastproxy/fastproxy/relay"
@@ -10,69 +9,51 @@ import (
 	"fastproxy/fastproxy/shiny"
 )
 
-// farewellLimit is how long a client that does not read may hold up its end.
-const farewellLimit = 2 * time.Second
-
-// upgrade carries an admitted WebSocket handshake to Shiny. Its 101 joins the
-// two connections into a tunnel, and no goroutine stays here; any other
-// answer is an ordinary one.
-func (p *Proxy) upgrade(x *exchange, s *snapshot, r *route) {
-	req := s.appendRequestHead(takeHead()[:0], x, r)
-	defer giveBuffer(req)
-	t, err := p.reach(x, s, r, req)
-	if err != nil {
-		p.backendFailed(x, s, r, err)
-		return
-	}
-	defer t.end()
-	if t.answer.status != 101 {
-		t.sendAnswer()
-		return
-	}
-	if !equalFold(t.answer.get(fieldUpgrade), "websocket") {
-		p.backendFailed(x, s, r, errAnswerHead)
-		return
-	}
-	live := &tunnelEnd{kind: r.kind}
-	if live.binding, err = p.bind(&r.decision, live); err != nil {
-		p.answerSignIn(x, s, r) // it ended while Shiny answered
-		return
-	}
-	t.join(live)
-}
-
-// join answers 101 and gives both connections to the relay.
-func (t *transfer) join(live *tunnelEnd) {
+// join turns a WebSocket handshake that Shiny accepted into a tunnel: it
+// answers 101 and gives both connections to the relay, and no goroutine stays
+// here. The error is that of transfer.
+func (t *transfer) join() error {
 	x, p := t.x, t.p
+	if !equalFold(t.answer.get(fieldUpgrade), "websocket") {
+		return errAnswerHead
+	}
 	t.watch.stop()
+	if why := t.dropped.Load(); why != nil {
+		return *why
+	}
+	kind, leave := t.r.kind, t.r.leave // the exchange is another's by the time the tunnel ends
+	live := &tunnelEnd{kind: kind}
+	var err error
+	if live.binding, err = p.bind(&t.r.decision, live); err != nil {
+		return err
+	}
 	x.status = 101
-	if x.write(t.s.appendAnswerHead(nil, x, t.r, &t.answer)) != nil || t.gone.Load() {
+	if x.write(t.s.appendAnswerHead(nil, x, t.r, &t.answer)) != nil {
 		live.release()
-		return
+		return nil
 	}
 	x.taken = true
-	x.c.nc.SetDeadline(time.Time{})
-	t.uc.SetDeadline(time.Time{})
-	client := relay.Leg{Conn: x.c.nc, Pending: x.c.takeRest(len(x.head.raw))}
-	backend := relay.Leg{Conn: t.uc.Conn, Pending: append([]byte(nil), t.buf[t.from:t.to]...)}
+	client := relay.Leg{Conn: x.c.nc, Pending: x.c.takeRest(), Inspect: p.inspectorOf(x, t.r)}
+	backend := relay.Leg{Conn: t.uc.Conn, Pending: t.buf[t.from:t.to]}
 	t.uc = nil
 	record := p.accessRecord(x)
-	kind := t.r.kind // the exchange is another's by the time the tunnel ends
 	p.metrics.tunnelOpened(kind)
-	tunnel, err := p.relay.Join(client, backend, func(st relay.Stats) {
+	over := func(st relay.Stats) {
 		live.release()
+		if leave != nil {
+			leave()
+		}
 		p.metrics.tunnelClosed(kind, st)
 		record.tunnel(st)
 		p.log.Access(record.Access)
-	})
-	if err != nil {
-		live.release()
-		p.metrics.tunnelClosed(kind, relay.Stats{})
-		record.Reason = "cannot join"
-		p.log.Access(record.Access)
-		return
+	}
+	tunnel, err := p.relay.Join(client, backend, over)
+	if err != nil { // the process stops
+		over(relay.Stats{ClosedBy: relay.ByProxy, Reason: "cannot join"})
+		return nil
 	}
 	live.run(tunnel)
+	return nil
 }
 
 // bind ties a stream to what let it in: the session, or a bearer token's

@@ -5,35 +5,32 @@ import (
 	"time"
 )
 
-// watchDelay spares quick exchanges the watching: Shiny answers most requests
-// sooner, and a client that leaves within it is noticed when we write.
-const watchDelay = 50 * time.Millisecond
-
-// watch notices a client that goes away while its answer is awaited, so that
-// R does not compute for nobody. A byte of the next request ends the watching:
-// the client is there.
+// watch notices a client that goes away while its answer is awaited or
+// streamed, so that R does not compute for nobody. A byte of the next request
+// ends the watching: the client is there. One that closes only its sending
+// half counts as gone, as for most proxies: TCP does not tell the two apart,
+// and no browser does it.
 type watch struct {
-	c       *conn
-	headLen int
-	gone    func() // called once, from another goroutine, when the client is gone
+	c    *conn
+	gone func() // called once, from another goroutine, when the client is gone
 
 	mu      sync.Mutex
-	timer   *time.Timer
-	done    chan struct{} // not nil: a goroutine reads
+	timer   *time.Timer   // guarded by mu, as are the others
+	done    chan struct{} // not nil: a goroutine reads, and closes it when it has
 	stopped bool
 }
 
-// start begins to watch after watchDelay; the request's body must have been
-// read. Bytes that were read already belong to the next request: then nothing
-// can be noticed.
+// start begins to watch after limits.watch; the request's body must have been
+// read. Where bytes of the next request are here already, nothing can be
+// noticed.
 func (w *watch) start() {
-	if w.c.r+w.headLen < w.c.w || len(w.c.pending) > 0 {
+	if w.c.unused() > 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.stopped && w.timer == nil {
-		w.timer = time.AfterFunc(watchDelay, w.begin)
+	if !w.stopped {
+		w.timer = time.AfterFunc(w.c.p.limits.watch, w.begin)
 	}
 }
 
@@ -54,7 +51,7 @@ func (w *watch) read(done chan struct{}) {
 	n, err := w.c.nc.Read(one[:])
 	switch {
 	case n > 0:
-		w.c.pending = append(w.c.pending, one[0])
+		w.c.unread(one[:])
 	case !isTimeout(err):
 		w.gone()
 	}
@@ -72,6 +69,5 @@ func (w *watch) stop() {
 	if done != nil {
 		w.c.nc.SetReadDeadline(longAgo)
 		<-done
-		w.c.nc.SetReadDeadline(time.Time{})
 	}
 }

@@ -1,0 +1,357 @@
+package fastproxy
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// tooLarge is what R answers to an upload over its limit, before it read it.
+const tooLarge = "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 4\r\n\r\nbig\n"
+
+func TestEarlyAnswerReachesAClientThatIsStillSending(t *testing.T) {
+	const more = 8 << 20 // more than all buffers on the way together
+	piece := strings.Repeat("x", 64<<10)
+	for name, c := range map[string]struct {
+		line   string
+		piece  string
+		hangUp bool // R closes without having read, and so resets
+	}{
+		"with a length":                   {"Content-Length: 1073741824", piece, false},
+		"chunked":                         {"Transfer-Encoding: chunked", "10000\r\n" + piece + "\r\n", false},
+		"with a length, and R hangs up":   {"Content-Length: 1073741824", piece, true},
+		"chunked, and R hangs up":         {"Transfer-Encoding: chunked", "10000\r\n" + piece + "\r\n", true},
+		"asked to continue, R hangs up":   {"Content-Length: 1073741824\r\nExpect: 100-continue", piece, true},
+		"asked to continue, R is patient": {"Content-Length: 1073741824\r\nExpect: 100-continue", piece, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, nil, nil)
+			c0 := d.dial()
+			c0.say(d.request("POST /reports/upload", strings.Split(c.line, "\r\n")...))
+			s := d.shiny.accept()
+			s.head()
+			if strings.Contains(c.line, "Expect") {
+				c0.want("HTTP/1.1 100 Continue\r\n\r\n")
+			}
+			c0.say(c.piece)
+			s.r.Peek(100) // some of it has come
+			s.say(tooLarge)
+			if c.hangUp {
+				s.close()
+			}
+			for sent := 0; sent < more; sent += len(c.piece) {
+				c0.say(c.piece) // a reset would end this
+			}
+			c0.wantHead("HTTP/1.1 413 Payload Too Large", "Connection: close")
+			c0.want("big\n")
+			c0.wantEnd("")
+			if !c.hangUp {
+				s.r.Discard(s.r.Buffered())
+				io.Copy(io.Discard, s.r) // what was on its way
+				s.wantGone()
+			}
+		})
+	}
+}
+
+// A final answer may come with the body half sent and the connection go on
+// for long; nothing of the upload may then fall into the answer.
+func TestContinueIsNeverSaidInsideAnAnswer(t *testing.T) {
+	d := startDoor(t, nil, nil)
+	for range 50 {
+		c0 := d.dial()
+		c0.say(d.request("POST /reports/upload", "Content-Length: 10", "Expect: 100-continue"))
+		s := d.shiny.accept()
+		s.head()
+		s.say("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nno\r\n", "0\r\n\r\n")
+		got, _ := io.ReadAll(c0.r)
+		if want := "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nno\r\n0\r\n\r\n"; string(got) != want {
+			t.Fatalf("client was told %q, want %q", got, want)
+		}
+	}
+}
+
+func TestExpectIsAnsweredAfterTheDecision(t *testing.T) {
+	d := startDoor(t, nil, nil)
+	c0 := d.dial()
+	c0.say(d.requestBy("", "POST /reports/upload", "Content-Length: 5", "Expect: 100-continue"))
+	c0.wantAnswer("401 Unauthorized") // and not 100 first
+	c0.wantEnd("")
+	d.shiny.wantConns(0)
+
+	c0 = d.dial()
+	c0.say(d.request("POST /reports/upload", "Content-Length: 5", "Expect: 100-Continue"))
+	s := d.shiny.accept()
+	if h := s.head(); strings.Contains(h, "Expect") {
+		t.Errorf("shiny was told %q", h)
+	}
+	c0.want("HTTP/1.1 100 Continue\r\n\r\n")
+	c0.say("hello")
+	s.want("hello")
+	s.say("HTTP/1.1 204 No Content\r\n\r\n")
+	c0.want("HTTP/1.1 204 No Content\r\n\r\n")
+}
+
+// The deadline of the answer before must not cut the Continue of the next.
+func TestContinueIsSaidOnAConnectionThatWasIdleForLong(t *testing.T) {
+	d := startDoor(t, nil, func(p *Proxy) { p.limits.paceStart = 20 * time.Millisecond })
+	c0 := d.dial()
+	c0.say(d.request("GET /reports/"))
+	s := d.shiny.accept()
+	s.head()
+	s.say("HTTP/1.1 204 No Content\r\n\r\n")
+	c0.want("HTTP/1.1 204 No Content\r\n\r\n")
+	<-time.After(40 * time.Millisecond) // past the write deadline of that answer
+	c0.say(d.request("POST /reports/", "Content-Length: 1", "Expect: 100-continue"))
+	c0.want("HTTP/1.1 100 Continue\r\n\r\n")
+}
+
+func TestShinyIsHungUpOnWhenTheClientGoesAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		request []string
+		body    string
+		answer  string // what Shiny has said by then
+		half    bool   // the client closes its sending half only
+	}{
+		"while it computes":       {request: []string{"GET /reports/"}},
+		"while it computes, half": {request: []string{"GET /reports/"}, half: true},
+		"within the answer":       {request: []string{"GET /reports/"}, answer: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"},
+		"behind a whole upload":   {request: []string{"POST /reports/", "Content-Length: 5"}, body: "hello"},
+		"behind a chunked upload": {request: []string{"POST /reports/", "Transfer-Encoding: chunked"}, body: "5\r\nhello\r\n0\r\n\r\n"},
+		"within an upload":        {request: []string{"POST /reports/", "Content-Length: 50"}, body: "hello"},
+		"within a chunk":          {request: []string{"POST /reports/", "Transfer-Encoding: chunked"}, body: "5\r\nhello\r\n"},
+		"within a handshake":      {request: []string{"GET /reports/websocket/", "Connection: Upgrade", "Upgrade: websocket"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, nil, quickly)
+			c0 := d.dial()
+			c0.say(d.request(c.request[0], c.request[1:]...), c.body)
+			s := d.shiny.accept()
+			s.head()
+			s.want(c.body)
+			if c.answer != "" {
+				s.say(c.answer)
+				c0.want(c.answer)
+			}
+			if c.half {
+				c0.closeWrite()
+			} else {
+				c0.close()
+			}
+			s.wantGone()
+			if c.half {
+				c0.wantEnd("")
+			}
+		})
+	}
+}
+
+func TestClientThatTalksAheadIsWatchedNoMore(t *testing.T) {
+	d := startDoor(t, nil, quickly)
+	c0 := d.dial()
+	c0.say(d.request("GET /reports/1"))
+	s := d.shiny.accept()
+	s.wantHead("GET /1 HTTP/1.1")
+	second := d.request("GET /reports/2")
+	c0.say(second[:1], second[1:10])
+	s.say("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+	c0.want("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+	c0.say(second[10:])
+	s.wantHead("GET /2 HTTP/1.1")
+	s.say("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2")
+	c0.want("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2")
+}
+
+func TestBrokenUploadIsNeverPassedOnAsAWholeOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		line, body string
+		passed     string // what Shiny may have got of it
+	}{
+		"chunk size is no number":    {"Transfer-Encoding: chunked", "5\r\nhello\r\nzz\r\n0\r\n\r\n", "5\r\nhello\r\n"},
+		"bare LF behind a size":      {"Transfer-Encoding: chunked", "5\nhello\r\n0\r\n\r\n", ""},
+		"chunk longer than its size": {"Transfer-Encoding: chunked", "5\r\nhello!\r\n0\r\n\r\n", ""},
+		"trailer without a name":     {"Transfer-Encoding: chunked", "0\r\n: x\r\n\r\n", ""},
+		"size overflows":             {"Transfer-Encoding: chunked", "10000000000000000\r\nhello", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, nil, nil)
+			c0 := d.dial()
+			smuggled := d.request("GET /reports/smuggled")
+			c0.say(d.request("POST /reports/", c.line) + c.body + smuggled)
+			s := d.shiny.accept()
+			s.head()
+			if b, err := io.ReadAll(s.r); !strings.HasPrefix(c.passed, string(b)) || isTimeout(err) {
+				t.Errorf("shiny was told %q and then %v", b, err)
+			}
+			if body := c0.wantAnswer("400 Bad Request"); !strings.Contains(body, "upload_broken") {
+				t.Errorf("client was told %q", body)
+			}
+			c0.wantEnd("") // what follows is no request
+			d.shiny.wantConns(1)
+		})
+	}
+}
+
+func TestStaleConnectionIsTriedOnceMoreOnlyWhereThatIsSafe(t *testing.T) {
+	const bad = "502 Bad Gateway"
+	for name, c := range map[string]struct {
+		request string
+		lines   []string
+		said    string // by Shiny, before it hangs up
+		again   bool
+	}{
+		"GET":                         {request: "GET /reports/", again: true},
+		"HEAD":                        {request: "HEAD /reports/", again: true},
+		"POST":                        {request: "POST /reports/", lines: []string{"Content-Length: 0"}},
+		"POST with a body":            {request: "POST /reports/", lines: []string{"Content-Length: 2"}},
+		"DELETE":                      {request: "DELETE /reports/"},
+		"GET with a body":             {request: "GET /reports/", lines: []string{"Content-Length: 2"}},
+		"GET, and one byte came back": {request: "GET /reports/", said: "H"},
+		"GET, and a hint came back":   {request: "GET /reports/", said: "HTTP/1.1 103 Early Hints\r\n\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, nil, nil)
+			c0 := d.dial()
+			c0.say(d.request("GET /reports/first"))
+			s := d.shiny.accept()
+			s.head()
+			s.say("HTTP/1.1 204 No Content\r\n\r\n")
+			c0.want("HTTP/1.1 204 No Content\r\n\r\n")
+
+			c0.say(d.request(c.request, c.lines...))
+			first := s.head()
+			if strings.Contains(first, "Content-Length: 2") {
+				c0.say("ok")
+				s.want("ok")
+			}
+			s.say(c.said)
+			s.close()
+			if strings.HasPrefix(c.said, "HTTP") {
+				c0.want(c.said)
+			}
+			if !c.again {
+				c0.wantAnswer(bad)
+				d.shiny.wantConns(1)
+				return
+			}
+			s = d.shiny.accept()
+			s.want(first)
+			s.close() // new, and gone: that is not stale
+			if !strings.HasPrefix(c.request, "HEAD") {
+				c0.wantAnswer(bad)
+			} else {
+				c0.wantHead("HTTP/1.1 " + bad)
+			}
+			d.shiny.wantConns(2)
+		})
+	}
+}
+
+func TestFreshConnectionIsNotTriedAgain(t *testing.T) {
+	d := startDoor(t, nil, nil)
+	c0 := d.dial()
+	c0.say(d.request("GET /reports/"))
+	s := d.shiny.accept()
+	s.head()
+	s.close()
+	c0.wantAnswer("502 Bad Gateway")
+	d.shiny.wantConns(1)
+}
+
+func TestConnectionThatShinyClosedOrTalkedOnIsNotUsedAgain(t *testing.T) {
+	for name, meanwhile := range map[string]func(s *peer){
+		"closed":          func(s *peer) { s.close() },
+		"closed its half": func(s *peer) { s.closeWrite() },
+		"an answer that nobody asked for": func(s *peer) {
+			s.say("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\nsomebody else's")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, nil, nil)
+			c0 := d.dial()
+			c0.say(d.request("GET /reports/"))
+			s := d.shiny.accept()
+			s.head()
+			s.say("HTTP/1.1 204 No Content\r\n\r\n")
+			c0.want("HTTP/1.1 204 No Content\r\n\r\n")
+			d.eventuallyIdle(1)
+			meanwhile(s)
+			c0.say(d.request("POST /reports/next", "Content-Length: 0")) // it is not tried twice
+			s = d.shiny.accept()
+			s.wantHead("POST /next HTTP/1.1")
+			s.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nours")
+			c0.want("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nours")
+		})
+	}
+}
+
+// eventuallyIdle waits until n connections to Shiny wait to be used again.
+func (d *door) eventuallyIdle(n int) {
+	d.t.Helper()
+	for end := time.Now().Add(patient); ; time.Sleep(time.Millisecond) {
+		idle := 0
+		for _, b := range d.current.Load().backends {
+			idle += b.Idle()
+		}
+		if idle == n {
+			return
+		}
+		if time.Now().After(end) {
+			d.t.Fatalf("%d connections wait, want %d", idle, n)
+		}
+	}
+}
+
+func TestNoAnswerInTimeIs504(t *testing.T) {
+	for name, c := range map[string]struct {
+		request []string
+		body    string
+	}{
+		"GET":       {request: []string{"GET /reports/"}},
+		"handshake": {request: []string{"GET /reports/websocket/", "Connection: Upgrade", "Upgrade: websocket"}},
+		"upload":    {request: []string{"POST /reports/", "Content-Length: 5"}, body: "hello"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, map[string]string{"UPSTREAM_HEADER_TIMEOUT": "30ms"}, nil)
+			c0 := d.dial()
+			c0.say(d.request(c.request[0], c.request[1:]...), c.body)
+			s := d.shiny.accept()
+			s.head()
+			s.want(c.body)
+			body := c0.wantAnswer("504 Gateway Timeout")
+			if !strings.Contains(body, `"request_id":"`) || !strings.Contains(body, "upstream_timeout") {
+				t.Errorf("the visitor was told %q", body)
+			}
+			s.wantGone()
+			// The visitor's connection goes on.
+			c0.say(d.request("GET /reports/next"))
+			s = d.shiny.accept()
+			s.wantHead("GET /next HTTP/1.1")
+			s.say("HTTP/1.1 204 No Content\r\n\r\n")
+			c0.want("HTTP/1.1 204 No Content\r\n\r\n")
+		})
+	}
+}
+
+func TestShinyThatIsDownIs502WithARequestID(t *testing.T) {
+	d := startDoor(t, nil, nil)
+	d.shiny.l.Close()
+	c0 := d.dial()
+	c0.say(d.request("GET /reports/"))
+	body := c0.wantAnswer("502 Bad Gateway")
+	if !strings.Contains(body, `"request_id":"`) || !strings.Contains(body, "upstream_unreachable") {
+		t.Errorf("the visitor was told %q", body)
+	}
+	if strings.Contains(body, "127.0.0.1") {
+		t.Errorf("the visitor was told where Shiny is: %q", body)
+	}
+	c0.say(d.request("GET /.fastproxy/session"))
+	c0.wantAnswer("200 OK")
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fastproxy/fastproxy/config"
+	"fastproxy/fastproxy/passwd"
 )
 
 // Validate reports everything that is wrong with the settings, as
@@ -145,6 +146,11 @@ func (s *Settings) checkFiles(p *config.Errors) {
 			if err := readable(name); err != nil {
 				s.bad(p, path, name, err)
 			}
+		}
+	}
+	if s.Passwd.File != "" && !p.Has("passwd.file") && !p.Has("passwd.groups_file") {
+		if _, err := passwd.Open(s.Passwd.File, s.Passwd.GroupsFile); err != nil {
+			p.Add("passwd.file", s.origins.Where("passwd.file"), "%s", oneLine(err))
 		}
 	}
 	if s.Passwd.GroupsFile != "" && s.Passwd.File == "" {

@@ -79,8 +79,13 @@ func (s *Settings) checkMounts(p *config.Errors) {
 		}
 		p.Add(set, s.origins.Where(set), "found it beside a mount /admin/ with an allow of its own, want one of the two")
 	}
-	if _, err := policy.NewTable(s.mounts); err != nil {
+	table, err := policy.NewTable(s.mounts)
+	if err != nil {
 		p.Add("mounts", s.origins.Where("mounts"), "%s", oneLine(err))
+		return
+	}
+	for _, detour := range table.Detours() {
+		s.warn("mounts: %s", detour)
 	}
 }
 

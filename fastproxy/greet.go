@@ -34,7 +34,7 @@ func (p *Proxy) Greet(w io.Writer) {
 		fmt.Fprintf(w, "  closed    nobody may enter /admin/; to let somebody in, set ADMIN_USERS=<user id> (their id is at %s/.fastproxy/session)\n", s.publicOrigin)
 	}
 	fmt.Fprintf(w, "  watch     http://%s/metrics\n", p.ops.Addr())
-	for _, warning := range set.Warnings() {
+	for _, warning := range p.warnings {
 		fmt.Fprintf(w, "  WARNING   %s\n", warning)
 	}
 }
@@ -61,6 +61,9 @@ func (p *Proxy) LogStart(version string) {
 	}
 	for _, m := range s.settings.Mounts() {
 		mounts = append(mounts, m.Path+" "+m.Rule.String())
+	}
+	for _, warning := range p.warnings {
+		p.log.Logger().Warn(warning)
 	}
 	p.log.Logger().Info("started", zap.String("service.version", version), zap.Strings("fastproxy.listen", at),
 		zap.String("fastproxy.public_url", s.publicOrigin), zap.Strings("fastproxy.login", loginLines(s.settings)),

@@ -16,6 +16,8 @@ func (p *Proxy) openIssuer(set *Settings) (err error) {
 	p.keys = jwks.New(jwks.Config{
 		Resolve: func(ctx context.Context) (string, error) { return p.provider.JWKSURL(ctx) },
 		OnError: func(err error) { p.log.Logger().Warn("cannot fetch the issuer's keys", zap.Error(err)) },
+		// What a withdrawn key signed must prove itself anew.
+		OnWithdrawn: func() { p.current.Load().gate.BumpEpoch() },
 	})
 	p.provider, err = oidc.New(oidc.Config{
 		Issuer: set.Issuer(), ClientID: set.Auth0.ClientID, ClientSecret: set.Auth0.ClientSecret,

@@ -1,8 +1,6 @@
 package fastproxy
 
 import (
-	"go.uber.org/zap"
-
 	"fastproxy/fastproxy/audit"
 	"fastproxy/fastproxy/gate"
 	"fastproxy/fastproxy/identity"
@@ -30,15 +28,8 @@ func (p *Proxy) logout(x *exchange, s *snapshot) {
 	}
 	d := p.cookieDecision(x, s)
 	if d.Session != nil {
-		n, err := p.endSession(d.Session, session.WhyLogout)
-		if err != nil {
-			// The session is over in this process; after a restart a copy of
-			// the cookie could live again, which somebody must know.
-			p.log.Logger().Error("cannot note an ended session", zap.String("http.request.id", x.id), zap.Error(err))
-		}
+		p.logOut(x, d.Session, "")
 		x.principal = &d.Session.Principal
-		p.log.Event(&audit.Event{Action: audit.Logout, RequestID: x.id, Client: x.client, Streams: n,
-			User: d.Session.Principal.RuleName(), Issuer: d.Session.Principal.Issuer, Login: string(d.Session.Principal.Method)})
 	}
 	s.clearSession(x)
 	s.setCookie(x, s.names.bounce, "", 0)
@@ -49,8 +40,7 @@ func (p *Proxy) logout(x *exchange, s *snapshot) {
 // the session came from there, then wherever the settings say.
 func (p *Proxy) leave(x *exchange, s *snapshot, v *session.Session) {
 	to := s.logout
-	viaIssuer := to.Issuer && (v == nil || v.Principal.Method == identity.MethodOIDC)
-	if viaIssuer {
+	if to.Issuer && (v == nil || v.Principal.Method == identity.MethodOIDC) {
 		o := oidc.LogoutOptions{ReturnTo: to.ReturnTo, Federated: to.Federated}
 		if v != nil {
 			o.SID = v.SID
@@ -60,23 +50,41 @@ func (p *Proxy) leave(x *exchange, s *snapshot, v *session.Session) {
 			return
 		}
 	}
-	if to.ReturnTo != "" && !to.Issuer {
+	if to.ReturnTo != "" && to.ReturnTo != s.settings.Auth0.CallbackURL {
 		p.redirect(x, 303, to.ReturnTo)
 		return
 	}
-	p.signedOut(x, s)
+	p.saySignedOut(x)
 }
 
-// signedOut shows the page that says so, or who is still signed in.
+// signedOut answers a callback without parameters, where the issuer's logout
+// leads, and says who is signed in all the same.
 func (p *Proxy) signedOut(x *exchange, s *snapshot) {
+	d := p.cookieDecision(x, s)
+	if d.Session == nil {
+		p.saySignedOut(x)
+		return
+	}
+	x.principal = d.Principal
+	p.say(x, message{Status: 200, Code: "signed_in", Title: "You are signed in",
+		Text:  "Here you are still signed in as " + d.Principal.DisplayName() + ".",
+		Links: []link{{Href: "/", Label: "To the apps", Primary: true}, {Href: "/logout", Label: "Sign out"}}})
+}
+
+func (p *Proxy) saySignedOut(x *exchange) {
 	p.say(x, message{Status: 200, Code: "signed_out", Title: "You are signed out",
 		Text:  "Your apps here are closed. On a shared computer, please close the browser too.",
 		Links: []link{{Href: "/login", Label: "Sign in again", Primary: true}}})
 }
 
 // confirmPage asks whether to sign out, with a form that only our own page can
-// send.
+// send. What reads no pages is told that nothing happened.
 func (p *Proxy) confirmPage(x *exchange, s *snapshot) {
+	if !x.head.wantsPage() {
+		x.reason = "not_confirmed"
+		p.say(x, message{Status: 403, Code: x.reason, Title: "Open this address in a browser to sign out"})
+		return
+	}
 	token := s.formToken(x)
 	p.page(x, 200, "confirm.html", struct{ Token string }{token}, noFrames, 0)
 }
@@ -91,11 +99,17 @@ func (s *snapshot) fromHere(h *head) bool {
 	return s.ourReferer(h.get(fieldReferer))
 }
 
-// endSession is how the front door ends one session: for ever, with all its
-// live streams.
-func (p *Proxy) endSession(v *session.Session, why session.Why) (streams int, err error) {
-	p.metrics.sessionsEnded.WithLabelValues(string(why)).Inc()
-	return p.registry.End(v.ID, v.Expires, why)
+// logOut ends a session by its visitor's own doing: for ever, with all its live
+// streams.
+func (p *Proxy) logOut(x *exchange, v *session.Session, reason string) {
+	n, err := p.registry.End(v.ID, v.Expires, session.WhyLogout)
+	if err != nil {
+		p.stateFailed(err)
+	}
+	who := &v.Principal
+	e := p.event(x, audit.Logout, reason)
+	e.User, e.Issuer, e.Login, e.Streams = who.RuleName(), who.Issuer, string(who.Method), n
+	p.log.Event(e)
 }
 
 // cookieDecision asks who this browser is by its cookie alone.

@@ -56,9 +56,18 @@ func newMetrics() *metrics {
 	return m
 }
 
-// value registers a figure that somebody else keeps.
-func (m *metrics) value(name, help string, f func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "fastproxy", Name: name, Help: help}, f))
+// watch registers the figures that others keep.
+func (m *metrics) watch(p *Proxy) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "fastproxy", Name: "session_streams",
+		Help: "WebSockets and streaming answers that are bound to somebody's session."},
+		func() float64 { return float64(p.registry.Streams()) }))
+	lost := func(record, help string, n func() uint64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "fastproxy", Name: "log_lost_total",
+			Help: help, ConstLabels: prometheus.Labels{"record": record}}, func() float64 { return float64(n()) }))
+	}
+	const help = "Records that were not written: the log was too slow, or could not be written."
+	lost("access", help, func() uint64 { n, _ := p.log.Lost(); return n })
+	lost("event", help, func() uint64 { _, n := p.log.Lost(); return n })
 }
 
 func (m *metrics) answered(x *exchange, d time.Duration) {

@@ -1,9 +1,7 @@
 package fastproxy
 
 import (
-	"encoding/binary"
 	"encoding/json"
-	"net/url"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -20,6 +18,9 @@ var signedIn = &policy.Rule{SignedIn: true}
 // none is ever forwarded.
 func (p *Proxy) serveOwn(x *exchange, s *snapshot) {
 	x.own = true
+	if p.sentHome(x, s) {
+		return
+	}
 	switch string(x.head.path()) {
 	case "/login":
 		p.login(x, s)
@@ -38,18 +39,6 @@ func (p *Proxy) serveOwn(x *exchange, s *snapshot) {
 
 func (p *Proxy) unknownOwn(x *exchange) {
 	p.say(x, message{Status: 404, Code: "not_found", Title: "There is nothing here", Text: "Please check the address."})
-}
-
-// isCallback reports a redirect from the issuer to a callback path that is
-// not /callback: it may be an app's path too, so it is ours only with the
-// parameters of RFC 6749 section 4.1.2 and that attempt's cookie.
-func (s *snapshot) isCallback(x *exchange) bool {
-	if s.callbackPath == "" || string(x.head.path()) != s.callbackPath || x.head.query() == nil {
-		return false
-	}
-	args := x.ctx.QueryArgs()
-	state := string(args.Peek("state"))
-	return state != "" && (args.Has("code") || args.Has("error")) && x.head.hasCookie(s.stateName(state))
 }
 
 // sessionView is /.fastproxy/session: what is known of the visitor, and what
@@ -129,18 +118,10 @@ func (p *Proxy) answerForbidden(x *exchange, s *snapshot, rule *policy.Rule) {
 	who := x.principal
 	m := message{Status: 403, Code: "not_admitted", Title: "This is not open to you",
 		Text:  "You are signed in as " + who.DisplayName() + " (" + who.RuleName() + "). If you need this, please ask whoever runs this server, or sign in as someone else.",
-		Links: []link{{Href: "/login?prompt=login&return_to=" + url.QueryEscape(string(x.head.target)), Label: "Sign in as someone else", Primary: true}, {Href: "/.fastproxy/session", Label: "What is known of you"}}}
+		Links: []link{{Href: loginURL(string(x.head.target), "prompt=login"), Label: "Sign in as someone else", Primary: true}, {Href: "/.fastproxy/session", Label: "What is known of you"}}}
 	if rule.String() == "nobody" && x.route.mountPath == "/admin/" {
 		m.Operator, m.Line = "Nobody may enter here yet. This setting lets you in:", "ADMIN_USERS="+who.RuleName()
 	}
 	p.audit(x, audit.Denied, x.reason)
 	p.say(x, m)
-}
-
-func unixBytes(t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(nil, uint64(t.Unix()))
-}
-
-func unixTime(b []byte) time.Time {
-	return time.Unix(int64(binary.BigEndian.Uint64(b)), 0)
 }

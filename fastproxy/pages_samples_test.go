@@ -25,6 +25,8 @@ func pageSamples(s func(string) string) []pageSample {
 	list := []message{
 		{Status: 200, Code: "signed_out", Title: "You are signed out", Text: "Your apps here are closed. On a shared computer, please close the browser too.",
 			Links: []link{{Href: "/login", Label: "Sign in again", Primary: true}}},
+		{Status: 200, Code: "signed_in", Title: "You are signed in", Text: "Here you are still signed in as " + s("Kim Larsen") + ".",
+			Links: []link{{Href: "/", Label: "To the apps", Primary: true}, {Href: "/logout", Label: "Sign out"}}},
 		{Status: 400, Code: "bad_target", Title: "That address cannot be read", Text: "It is written in a way that two programs could read differently. Please check it."},
 		{Status: 400, Code: "upload_broken", Title: "The upload broke off", Text: "It did not arrive whole. Please go back and try again."},
 		{Status: 400, Code: "cookie_not_returned", Title: "Signing in did not work", Text: "Your browser did not send back a cookie that it was given a moment ago. Please allow cookies of this site, then try again.",
@@ -56,6 +58,7 @@ func pageSamples(s func(string) string) []pageSample {
 			Links: []link{{Href: samplePublic + "/", Label: samplePublic, Primary: true}}},
 		{Status: 500, Code: "internal_error", Title: "Something went wrong here", Text: "The fault is ours, not yours. Please try again."},
 		{Status: 502, Code: "login_failed", Title: "Signing in did not work", Text: "What the login service answered cannot be accepted.", Links: again("with=issuer")},
+		{Status: 502, Code: "code_refused", Title: "Signing in did not work", Text: "What the login service answered cannot be accepted.", Operator: "The login service answered " + s("invalid_scope") + " when it was asked for tokens.", Links: again("with=issuer")},
 		{Status: 502, Code: "token_algorithm", Title: "Signing in did not work", Text: "A setting of the login service does not fit. Please tell whoever runs this server.",
 			Operator: "The application signs its tokens with HS256. In the Auth0 dashboard: Applications, this application, Settings, Advanced Settings, OAuth: set JsonWebToken Signature Algorithm to RS256 and keep OIDC Conformant on.", Links: again("with=issuer")},
 		{Status: 502, Code: "clock", Title: "Signing in did not work", Text: "The clocks of this server and of the login service differ too much.", Detail: "Here it is Mon, 02 Jan 2006 15:04:05 UTC, there Mon, 02 Jan 2006 16:04:05 UTC.", Links: again("with=issuer")},

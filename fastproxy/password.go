@@ -1,19 +1,13 @@
 package fastproxy
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"math"
-	"net/url"
 	"time"
 
 	"go.uber.org/zap"
 
-	"fastproxy/fastproxy/audit"
 	"fastproxy/fastproxy/identity"
 	"fastproxy/fastproxy/passwd"
 	"fastproxy/fastproxy/session"
@@ -31,6 +25,8 @@ type passwordForm struct {
 	Wrong    bool   // the fault is in what was typed
 	Host     string // what is signed in to
 	Issuer   string // where the other way to sign in begins; "" if there is none
+
+	prompt string // for the other way
 }
 
 // passwordPage shows the sign-in page of the flat file.
@@ -40,8 +36,12 @@ func (p *Proxy) passwordPage(x *exchange, s *snapshot, f passwordForm, status in
 
 func (p *Proxy) passwordPageLater(x *exchange, s *snapshot, f passwordForm, status, retry int) {
 	f.Token, f.Host = s.formToken(x), s.publicHost
+	f.ReturnTo = fitting(f.ReturnTo, maxForm*3/4)
 	if s.provider != nil {
-		f.Issuer = "/login?with=issuer&return_to=" + url.QueryEscape(f.ReturnTo)
+		f.Issuer = loginURL(f.ReturnTo, "with=issuer")
+		if f.prompt == "login" {
+			f.Issuer = loginURL(f.ReturnTo, "with=issuer", "prompt=login")
+		}
 	}
 	p.page(x, status, "password.html", f, noFrames, retry)
 }
@@ -51,6 +51,9 @@ func (p *Proxy) password(x *exchange, s *snapshot) {
 	switch {
 	case s.passwd == nil:
 		p.unknownOwn(x)
+		return
+	case x.head.isNavigation():
+		p.redirect(x, 302, "/login") // somebody who entered the address that the form led to
 		return
 	case string(x.head.method) != "POST":
 		p.wrongMethod(x, "POST")
@@ -98,62 +101,24 @@ func (p *Proxy) passwordFailed(x *exchange, s *snapshot, f passwordForm, err err
 		return
 	}
 	s.backoff.Failed(f.User, x.client.String())
-	x.reason = "wrong_password"
-	p.metrics.logins.WithLabelValues(string(identity.MethodPasswd), "failure").Inc()
-	p.audit(x, audit.LoginFailed, x.reason)
+	p.notSignedIn(x, identity.MethodPasswd, s.knownUser(f.User), "wrong_password")
 	f.Fault, f.Wrong = "User name or password is wrong. Please try again.", true
 	p.passwordPage(x, s, f, 422)
 }
 
 func (p *Proxy) tooSoon(x *exchange, s *snapshot, f passwordForm, wait time.Duration) {
-	x.reason = "login_backoff"
-	p.audit(x, audit.LoginFailed, x.reason)
+	p.notSignedIn(x, identity.MethodPasswd, s.knownUser(f.User), "login_backoff")
 	seconds := int(math.Ceil(wait.Seconds()))
 	f.Fault = "Too many tries. Please wait a minute, then try again."
 	p.passwordPageLater(x, s, f, 429, seconds)
 }
 
-// A form of ours carries a token that is made from a cookie of this browser:
-// another site can send the cookie, but not read it (double submit, bound by
-// our key).
-
-// formToken returns the token for a form on the page being written, and sees
-// to its cookie.
-func (s *snapshot) formToken(x *exchange) string {
-	plain, err := s.box.Open(s.names.form, x.head.cookie(s.names.form))
-	if err != nil || !s.youngForm(plain, x.start) {
-		plain = make([]byte, 24)
-		rand.Read(plain[:16])
-		copy(plain[16:], unixBytes(x.start))
-		s.setCookie(x, s.names.form, s.box.Seal(s.names.form, plain), formAge)
+// knownUser names somebody of the flat file for a record, and nobody else: what
+// is not a user's name may be a password in the wrong field.
+func (s *snapshot) knownUser(user string) string {
+	if _, known := s.passwd.Fingerprint(user); !known {
+		return ""
 	}
-	return s.tokenOf(plain)
-}
-
-// ownForm reports a POST that one of our own pages sent.
-func (p *Proxy) ownForm(x *exchange, s *snapshot) bool {
-	if site := x.head.get(fieldSecFetchSite); site != nil && !equalFold(site, "same-origin") {
-		return false
-	}
-	// Our pages ask for no Referer, and so Origin is "null" there.
-	if o := x.head.get(fieldOrigin); o != nil && !equalFold(o, "null") && !s.ourOrigin(o) {
-		return false
-	}
-	ct, _, _ := bytes.Cut(x.head.get(fieldContentType), []byte{';'})
-	if !equalFold(bytes.TrimSpace(ct), "application/x-www-form-urlencoded") {
-		return false
-	}
-	plain, err := s.box.Open(s.names.form, x.head.cookie(s.names.form))
-	if err != nil || !s.youngForm(plain, x.start) {
-		return false
-	}
-	return hmac.Equal([]byte(s.tokenOf(plain)), x.ctx.PostArgs().Peek("token"))
-}
-
-func (s *snapshot) youngForm(plain []byte, now time.Time) bool {
-	return len(plain) == 24 && now.Sub(unixTime(plain[16:])) < formAge
-}
-
-func (s *snapshot) tokenOf(plain []byte) string {
-	return base64.RawURLEncoding.EncodeToString(s.formKey.MAC(plain))
+	who := identity.FromPasswd(user, nil)
+	return who.RuleName()
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"fastproxy/fastproxy/audit"
 	"fastproxy/fastproxy/gate"
+	"fastproxy/fastproxy/identity"
 	"fastproxy/fastproxy/oidc"
 	"fastproxy/fastproxy/passwd"
 	"fastproxy/fastproxy/relay"
@@ -43,6 +45,7 @@ type Proxy struct {
 	provider *oidc.Provider // nil without an issuer
 	passwd   *passwd.File   // nil without a flat file
 	backoff  *passwd.Backoff
+	sockets  *sockets
 
 	current  atomic.Pointer[snapshot]
 	conns    connSet
@@ -51,17 +54,16 @@ type Proxy struct {
 	listeners []net.Listener
 	ops       net.Listener
 	control   net.Listener
+	warnings  []string // of settings and flat file, for Greet and LogStart
 }
 
 // New builds a proxy from settings: it reads the flat file, opens the state
 // directory and the listeners, and asks nobody on the network. The caller runs
 // it, or closes it.
 func New(set *Settings, log *audit.Log) (*Proxy, error) {
-	p := &Proxy{log: log, metrics: newMetrics(), stopping: make(chan struct{}), backoff: passwd.NewBackoff(nil)}
+	p := &Proxy{log: log, metrics: newMetrics(), stopping: make(chan struct{}), backoff: passwd.NewBackoff(nil), sockets: newSockets()}
 	p.conns = connSet{gauge: p.metrics.connections, all: make(map[*conn]struct{})}
-	for _, w := range set.Warnings() {
-		log.Logger().Warn(w)
-	}
+	p.warnings = set.Warnings()
 	err := p.open(set)
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -82,8 +84,7 @@ func (p *Proxy) open(set *Settings) error {
 		return err
 	}
 	p.current.Store(s)
-	p.metrics.value("sessions_streams", "Live streams bound to sessions.", func() float64 { return float64(p.registry.Streams()) })
-	p.metrics.value("log_dropped", "Access records that found no room.", func() float64 { return float64(p.log.Dropped()) })
+	p.metrics.watch(p)
 	return p.openListeners(set)
 }
 
@@ -104,11 +105,11 @@ func (p *Proxy) openState(set *Settings) error {
 	}
 	p.box = secret.NewBox(key.Derive("cookies"), old...)
 	p.formKey = key.Derive("forms")
-	p.store, err = session.OpenStore(dir, session.Options{Idle: set.Session.Idle, Max: set.Session.Max})
+	p.store, err = session.OpenStore(dir, session.Options{Idle: set.Session.Idle, Max: set.Session.Max, OnError: p.stateFailed})
 	if err != nil {
 		return err
 	}
-	p.registry = session.NewRegistry(p.store, session.RegistryOptions{})
+	p.registry = session.NewRegistry(p.store, session.RegistryOptions{OnError: p.stateFailed, OnEnd: p.sessionEnded})
 	return nil
 }
 
@@ -133,9 +134,7 @@ func (p *Proxy) openLogins(set *Settings) error {
 		if err != nil {
 			return err
 		}
-		for _, w := range f.Warnings() {
-			p.log.Logger().Warn(w)
-		}
+		p.warnings = append(slices.Clip(p.warnings), f.Warnings()...)
 		p.passwd = f
 	}
 	if !set.HasOIDC() {
@@ -263,7 +262,29 @@ func (p *Proxy) passwdChanged() {
 		now, there := p.passwd.Fingerprint(v.Key.Subject)
 		return !there || now != v.Line
 	}, session.WhyPasswordChanged)
-	p.log.Logger().Info("flat file read anew", zap.Int("fastproxy.users", p.passwd.Users()), zap.Int("fastproxy.streams_closed", n), zap.Error(err))
+	p.log.Logger().Info("flat file read anew", zap.Int("fastproxy.users", p.passwd.Users()), zap.Int("fastproxy.sessions_ended", n), zap.Error(err))
+	for _, w := range p.passwd.Warnings() {
+		p.log.Logger().Warn(w)
+	}
+}
+
+// stateFailed hears of endings and activity that are not on disk. A session
+// that ended is over in this process; after a restart a copy of its cookie
+// could live again, which somebody must know.
+func (p *Proxy) stateFailed(err error) {
+	p.log.Logger().Error("cannot write the state: an ended session may come back with a restart", zap.Error(err))
+}
+
+// sessionEnded counts every ending, and writes down those that are not the
+// visitor's own logout, which has a record with its request.
+func (p *Proxy) sessionEnded(v session.Info, why session.Why, streams int) {
+	p.metrics.sessionsEnded.WithLabelValues(string(why)).Inc()
+	if why == session.WhyLogout {
+		return
+	}
+	who := identity.Principal{Method: v.Key.Method, Issuer: v.Key.Issuer, Subject: v.Key.Subject}
+	p.log.Event(&audit.Event{Action: audit.SessionEnd, User: who.RuleName(), Issuer: who.Issuer, Login: string(who.Method),
+		Reason: string(why), Streams: streams})
 }
 
 func (p *Proxy) passwdBroken(err error) {
@@ -277,7 +298,7 @@ func (p *Proxy) newGate(s *snapshot) (*gate.Gate, error) {
 		c.PasswdFingerprint = p.passwd.Fingerprint
 	}
 	if s.bearer {
-		c.Bearer = bearer{p.keys, jwks.Expect{Issuer: s.settings.Issuer(), Audience: []string{s.settings.Auth0.Audience}}}
+		c.Bearer = bearer{p.keys, jwks.Expect{Issuer: s.settings.Issuer(), Audience: []string{s.settings.Auth0.Audience}, ClientID: s.settings.Auth0.ClientID}}
 	}
 	return gate.New(c)
 }

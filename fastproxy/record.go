@@ -54,11 +54,16 @@ func (p *Proxy) finished(x *exchange) {
 // audit writes an event about the exchange's principal, or about somebody
 // unknown.
 func (p *Proxy) audit(x *exchange, action audit.Action, reason string) {
+	p.log.Event(p.event(x, action, reason))
+}
+
+// event makes that event.
+func (p *Proxy) event(x *exchange, action audit.Action, reason string) *audit.Event {
 	e := &audit.Event{Action: action, RequestID: x.id, Client: x.client, Path: loggedPath(x.head.path()), Reason: reason}
 	if w := x.principal; w != nil {
 		e.User, e.Issuer, e.Login = w.RuleName(), w.Issuer, string(w.Method)
 	}
-	p.log.Event(e)
+	return e
 }
 
 func loggedPath(path []byte) string { return logged(shiny.RedactPath(nil, path)) }

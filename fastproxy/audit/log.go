@@ -1,9 +1,7 @@
 package audit
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,43 +10,48 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
 )
 
 const (
-	ringSize   = 8192
-	eventLimit = time.Second // how long an Event waits for room in the ring
+	recordsRoom = 8192    // access records and lines of Logger that may wait
+	eventsRoom  = 1 << 16 // events that may wait: 20 MB, the sign-ins of a working day
+	flushEvery  = 1024    // records, while more wait
 )
 
-// Log takes records from any goroutine and writes them from one. The ring
-// between them is bounded: when the disk is slower than the visitors, access
-// records are counted and left out; events wait up to a second for room.
+// Log takes records from any goroutine and writes them from one of its own, so
+// that a slow or stuck writer makes nobody wait. What waits is bounded: access
+// records and lines of Logger that find no room are left out and counted;
+// events have room of their own, which lasts for an hour of a stuck disk.
 type Log struct {
-	core   zapcore.Core
-	logger *zap.Logger
-	out    *output
-	ring   chan any // *Access or *Event
+	level   zapcore.Level
+	encoder zapcore.Encoder
+	logger  *zap.Logger
+	out     *output
+	records chan any // *Access, or *buffer.Buffer with an encoded line
+	events  chan *Event
 
-	dropped atomic.Uint64
-	closing sync.RWMutex // guards closed against the ring's close
+	lost       atomic.Uint64 // access records and lines, of Logger too
+	lostEvents atomic.Uint64
+
+	closing sync.RWMutex // guards closed, and the channels against being closed
 	closed  bool
 	done    chan struct{}
 }
 
 // Open returns a log at the given level ("debug", "info", "warn", "error";
-// access records and events are written at every level but access records only
-// up to "info") that writes to file, or to stdout when file is empty. Its
-// goroutine runs until Close.
+// events are written at every level, access records at "debug" and "info")
+// that writes to file, or to stdout when file is empty. Its goroutine runs
+// until Close.
 func Open(file, level string) (*Log, error) {
 	lv, err := zapcore.ParseLevel(level)
 	if err != nil {
 		return nil, fmt.Errorf("audit: log level: found %q, want debug, info, warn or error", level)
 	}
 	out := &output{path: file, w: os.Stdout}
-	if file != "" {
-		if err := out.Reopen(); err != nil {
-			return nil, fmt.Errorf("audit: open log: %w", err)
-		}
+	if err := out.reopen(); err != nil {
+		return nil, fmt.Errorf("audit: open log: %w", err)
 	}
 	return start(out, lv), nil
 }
@@ -60,75 +63,85 @@ func New(w io.Writer, level zapcore.Level) *Log {
 }
 
 func start(out *output, level zapcore.Level) *Log {
-	encoder := zapcore.NewJSONEncoder(encoderConfig())
 	l := &Log{
-		core:   zapcore.NewCore(encoder, out, level),
-		logger: zap.New(zapcore.NewCore(encoder, atOnce{out}, level)),
-		out:    out,
-		ring:   make(chan any, ringSize),
-		done:   make(chan struct{}),
+		level:   level,
+		encoder: zapcore.NewJSONEncoder(encoderConfig()),
+		out:     out,
+		records: make(chan any, recordsRoom),
+		events:  make(chan *Event, eventsRoom),
+		done:    make(chan struct{}),
 	}
+	l.logger = zap.New(&lines{level, l.encoder, l})
 	go l.drain()
 	return l
 }
 
 // Logger returns a zap logger for what is no record: starts, failures, advice.
-// It writes at once.
+// Its lines take the same road as records, and never block either.
 func (l *Log) Logger() *zap.Logger { return l.logger }
 
-// Access hands over one record; it never blocks. The log owns a from now on.
+// Access hands over one record. It never blocks. The log owns a from now on.
 func (l *Log) Access(a *Access) {
-	if !l.core.Enabled(zapcore.InfoLevel) {
-		return
+	if l.level <= zapcore.InfoLevel {
+		l.enqueue(a)
 	}
+}
+
+// enqueue reports whether there was room.
+func (l *Log) enqueue(r any) bool {
 	l.closing.RLock()
 	defer l.closing.RUnlock()
 	if l.closed {
-		return
+		return false
 	}
 	select {
-	case l.ring <- a:
+	case l.records <- r:
+		return true
 	default:
-		l.dropped.Add(1)
+		l.lost.Add(1)
+		return false
 	}
 }
 
-// Event hands over one event; it may block for a second when the ring is
-// full, and writes itself then. The log owns e from now on.
+// Event hands over one event. It never blocks. The log owns e from now on.
 func (l *Log) Event(e *Event) {
+	e.at = time.Now()
 	l.closing.RLock()
 	defer l.closing.RUnlock()
 	if l.closed {
 		return
 	}
-	wait := time.NewTimer(eventLimit)
-	defer wait.Stop()
 	select {
-	case l.ring <- e:
-	case <-wait.C:
-		l.write(e)
+	case l.events <- e:
+	default:
+		l.lostEvents.Add(1)
 	}
 }
 
-// Dropped returns how many access records found no room.
-func (l *Log) Dropped() uint64 { return l.dropped.Load() }
+// Lost returns how many access records (and lines of Logger), and how many
+// events, were not written: they found no room, or the write failed, in which
+// case it is not known what they were and all count as records.
+func (l *Log) Lost() (records, events uint64) { return l.lost.Load(), l.lostEvents.Load() }
 
-// Reopen opens the log file anew, for log rotation (SIGHUP).
-func (l *Log) Reopen() error { return l.out.Reopen() }
+// Reopen opens the log file anew, for log rotation (SIGHUP). On error the old
+// one stays. Without a file it does nothing.
+func (l *Log) Reopen() error { return l.out.reopen() }
 
-// Close writes what was handed over before it, and ends the goroutine.
+// Close writes what was handed over before it, ends the goroutine and closes
+// the file. When ctx ends sooner, the writer is stuck, and the rest is lost.
 func (l *Log) Close(ctx context.Context) error {
 	l.closing.Lock()
 	if !l.closed {
 		l.closed = true
-		close(l.ring)
+		close(l.records)
+		close(l.events)
 	}
 	l.closing.Unlock()
 	select {
 	case <-l.done:
-		return l.out.Sync()
+		return l.out.close()
 	case <-ctx.Done():
-		return errors.Join(ctx.Err(), l.out.Sync())
+		return fmt.Errorf("audit: close log: %d records are not written: %w", len(l.records)+len(l.events), ctx.Err())
 	}
 }
 
@@ -136,101 +149,98 @@ func (l *Log) Close(ctx context.Context) error {
 // system call for many lines under load, none late without.
 func (l *Log) drain() {
 	defer close(l.done)
-	told := uint64(0)
-	for r := range l.ring {
-		l.write(r)
-		if len(l.ring) > 0 {
-			continue
+	var told [2]uint64
+	n := 0
+	for records, events := l.records, l.events; records != nil || events != nil; {
+		var e zapcore.Entry
+		var o zapcore.ObjectMarshaler
+		select {
+		case r, open := <-records:
+			if !open {
+				records = nil
+				continue
+			}
+			if line, encoded := r.(*buffer.Buffer); encoded {
+				l.out.add(line.Bytes())
+				line.Free()
+				break
+			}
+			a := r.(*Access)
+			e, o = zapcore.Entry{Time: a.Start.Add(a.Duration), Message: a.Method + " " + a.Path}, a
+		case v, open := <-events:
+			if !open {
+				events = nil
+				continue
+			}
+			e, o = zapcore.Entry{Time: v.at, Level: v.level(), Message: string(v.Action)}, v
 		}
-		if n := l.dropped.Load(); n > told {
-			l.logger.Warn("access records were left out: the log is slower than the requests", zap.Uint64("fastproxy.dropped", n-told))
-			told = n
+		if o != nil {
+			l.write(e, zap.Inline(o))
 		}
-		l.out.Sync()
+		if n++; n%flushEvery == 0 || len(records)+len(events) == 0 {
+			l.tellLost(&told)
+			l.lost.Add(l.out.flush())
+		}
 	}
+	l.tellLost(&told)
+	l.lost.Add(l.out.flush())
 }
 
-func (l *Log) write(r any) {
-	switch r := r.(type) {
-	case *Access:
-		message := r.Method + " " + r.Path
-		l.core.Write(zapcore.Entry{Time: r.Start.Add(r.Duration), Level: zapcore.InfoLevel, Message: message}, []zap.Field{zap.Inline(r)})
-	case *Event:
-		l.core.Write(zapcore.Entry{Time: time.Now(), Level: eventLevel(r.Action), Message: string(r.Action)}, []zap.Field{zap.Inline(r)})
-	}
-}
-
-func eventLevel(a Action) zapcore.Level {
-	if a == LoginFailed || a == Denied {
-		return zapcore.WarnLevel
-	}
-	return zapcore.InfoLevel
-}
-
-// output is a buffered file that can be opened anew.
-type output struct {
-	path string
-
-	mu   sync.Mutex
-	w    io.Writer
-	file *os.File // ours to close; nil for stdout and tests
-	buf  *bufio.Writer
-}
-
-// Write implements zapcore.WriteSyncer; lines reach the file with Sync.
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.buf == nil {
-		o.buf = bufio.NewWriterSize(o.w, 64<<10)
-	}
-	return o.buf.Write(b)
-}
-
-// atOnce flushes after every line.
-type atOnce struct{ *output }
-
-func (o atOnce) Write(b []byte) (int, error) {
-	n, err := o.output.Write(b)
-	if err == nil {
-		err = o.Sync()
-	}
-	return n, err
-}
-
-// Sync implements zapcore.WriteSyncer. A failed write is not tried again: the
-// next lines may still find room.
-func (o *output) Sync() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.buf == nil {
-		return nil
-	}
-	err := o.buf.Flush()
+// write encodes one line; for drain's goroutine.
+func (l *Log) write(e zapcore.Entry, fields ...zapcore.Field) {
+	line, err := l.encoder.EncodeEntry(e, fields)
 	if err != nil {
-		o.buf.Reset(o.w)
+		l.lost.Add(1)
+		return
+	}
+	l.out.add(line.Bytes())
+	line.Free()
+}
+
+// tellLost says in the log itself what is missing from it since told.
+func (l *Log) tellLost(told *[2]uint64) {
+	records, events := l.Lost()
+	if records == told[0] && events == told[1] {
+		return
+	}
+	e := zapcore.Entry{Time: time.Now(), Level: zapcore.ErrorLevel, Message: "records are missing here: the log is slower than the requests, or could not be written"}
+	l.write(e, zap.Uint64("fastproxy.lost_records", records-told[0]), zap.Uint64("fastproxy.lost_events", events-told[1]))
+	*told = [2]uint64{records, events}
+}
+
+// lines is the zapcore.Core behind Logger. It encodes where the line is
+// written, because fields may not outlive that, and hands over the bytes.
+type lines struct {
+	zapcore.Level
+	encoder zapcore.Encoder
+	log     *Log
+}
+
+// With implements zapcore.Core.
+func (c *lines) With(fields []zapcore.Field) zapcore.Core {
+	more := &lines{c.Level, c.encoder.Clone(), c.log}
+	for i := range fields {
+		fields[i].AddTo(more.encoder)
+	}
+	return more
+}
+
+// Check implements zapcore.Core.
+func (c *lines) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(e.Level) {
+		return ce.AddCore(e, c)
+	}
+	return ce
+}
+
+// Write implements zapcore.Core.
+func (c *lines) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	line, err := c.encoder.EncodeEntry(e, fields)
+	if err == nil && !c.log.enqueue(line) {
+		line.Free()
 	}
 	return err
 }
 
-// Reopen opens path anew (mode 0640, appending); without a path it does nothing.
-func (o *output) Reopen() error {
-	if o.path == "" {
-		return nil
-	}
-	f, err := os.OpenFile(o.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
-	if err != nil {
-		return err
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.buf != nil {
-		o.buf.Flush()
-		o.buf = nil
-	}
-	if o.file != nil {
-		o.file.Close()
-	}
-	o.file, o.w = f, f
-	return nil
-}
+// Sync implements zapcore.Core. Lines are on their way already.
+func (c *lines) Sync() error { return nil }

@@ -89,6 +89,16 @@ type Event struct {
 	Path      string
 	Reason    string
 	Streams   int // live streams that were closed with a session
+
+	at time.Time // when the log was told
+}
+
+// level makes what an operator should look at stand out.
+func (v *Event) level() zapcore.Level {
+	if v.Action == LoginFailed || v.Action == Denied {
+		return zapcore.WarnLevel
+	}
+	return zapcore.InfoLevel
 }
 
 // MarshalLogObject implements zapcore.ObjectMarshaler.

@@ -45,6 +45,7 @@ func startBrowser(t testing.TB) *browser {
 	}
 	cmd := exec.Command(node, "browser.mjs", chromium, shots)
 	cmd.Dir = realworldDir
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // without it Chromium names a download in ASCII
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -121,7 +121,7 @@ const verbs = {
   setCookies: ({ page }, { cookies }) => page.context().addCookies(cookies),
   screenshot: async ({ page }, { text, dark }) => {
     await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
-    await page.screenshot({ path: join(screenshots, `${text}.png`), fullPage: true });
+    await page.screenshot({ path: join(screenshots, `${text}.png`), fullPage: true, animations: 'disabled' });
   },
   viewport: ({ page }, { width, height }) => page.setViewportSize({ width, height }),
   close: ({ page }) => page.close(),

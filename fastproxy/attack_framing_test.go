@@ -210,13 +210,15 @@ func TestThereAreManyFramingVectors(t *testing.T) {
 // that net/http finds in them.
 type recorder struct {
 	*backend
-	mu  sync.Mutex
-	all bytes.Buffer
+	mu      sync.Mutex
+	all     bytes.Buffer
+	hangups chan struct{} // one for each connection that ended
 }
 
 func startRecorder(t testing.TB) *recorder {
-	r := new(recorder)
+	r := &recorder{hangups: make(chan struct{}, 4096)}
 	r.backend = startBackend(t, func(c net.Conn) {
+		defer func() { r.hangups <- struct{}{} }()
 		c.SetDeadline(time.Now().Add(time.Minute))
 		in := bufio.NewReader(io.TeeReader(c, r))
 		for {
@@ -239,6 +241,20 @@ func (r *recorder) Write(b []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.all.Write(b)
+}
+
+// awaitHangups waits until n connections have ended, and so have brought all
+// their bytes.
+func (r *recorder) awaitHangups(t testing.TB, n int) {
+	t.Helper()
+	late := time.After(20 * time.Second)
+	for range n {
+		select {
+		case <-r.hangups:
+		case <-late:
+			t.Fatal("connections to Shiny stay open")
+		}
+	}
 }
 
 // take returns what arrived since the last take.

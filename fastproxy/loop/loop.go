@@ -1,0 +1,209 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// Wait is how a loop waits when nothing is ready. Numbers: wait_test.go.
+type Wait uint8
+
+const (
+	// Nested parks the goroutine: Go's own poller watches the loop's epoll
+	// descriptor. An idle loop holds nothing.
+	Nested Wait = iota
+	// Raw waits in the kernel without telling Go's scheduler, so a wake-up
+	// costs no scheduling. It keeps one of GOMAXPROCS to itself for ever and
+	// is interrupted by the runtime every 10 ms, idle or not.
+	Raw
+	// Linger waits Raw for a millisecond and parks when that was in vain.
+	Linger
+)
+
+// Options are a loop's. The zero Options are usable.
+type Options struct {
+	Wait    Wait
+	Scratch int // bytes of the buffer that handlers share; default 256 KiB
+}
+
+// Loop is one event loop. See the package comment for what may be called from
+// where.
+type Loop struct {
+	// set once
+	poll    *poller
+	base    time.Time
+	scratch []byte
+
+	// owned by the loop
+	table
+	wheel    wheel
+	alarms   []*Alarm
+	agains   []again
+	repeated []again // the ones being called; their memory is used in turn
+	expired  []Key
+	now      int64
+	stopping bool
+
+	mailbox mailbox
+
+	turns, events, busy atomic.Int64 // written by the loop, read by anybody
+	watched             atomic.Int64
+}
+
+// Stats are counts since New.
+type Stats struct {
+	Turns   int64         // times it looked what is ready
+	Events  int64         // handler calls for ready descriptors
+	Busy    time.Duration // not waiting; over the time that passed: how loaded it is
+	Watched int           // descriptors now
+}
+
+// New returns a loop that watches nothing yet. Whoever does not Run it must
+// Discard it.
+func New(o Options) (*Loop, error) {
+	if o.Scratch <= 0 {
+		o.Scratch = 256 << 10
+	}
+	p, err := newPoller(o.Wait)
+	if err != nil {
+		return nil, fmt.Errorf("loop: open: %w", err)
+	}
+	l := &Loop{poll: p, base: time.Now(), scratch: make([]byte, o.Scratch)}
+	l.table.init()
+	l.wheel.init(&l.table)
+	l.mailbox.wake = p.wake
+	return l, nil
+}
+
+// Run turns the loop on the calling goroutine until ctx ends; then it does
+// what was posted before, tells every handler Stopped, closes what it watches
+// and itself. It returns an error only when waiting failed. Call it once.
+func (l *Loop) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { l.Post(func() { l.stopping = true }) })
+	defer stop()
+	defer l.shut()
+	woke := l.Clock()
+	for !l.stopping {
+		l.now = l.Clock()
+		l.busy.Add(l.now - woke)
+		n, err := l.poll.wait(l.blockUntil())
+		if err != nil {
+			return fmt.Errorf("loop: wait: %w", err)
+		}
+		woke = l.Clock()
+		l.turn(woke, n)
+	}
+	return nil
+}
+
+// Discard ends a loop that was never Run, as Run does when it ends.
+func (l *Loop) Discard() { l.shut() }
+
+// Post has f called on the loop, soon, once, in the order of the calls; false
+// means that the loop has ended and f is never called. It does not wait and
+// may be called from anywhere, the loop included.
+func (l *Loop) Post(f func()) bool { return l.mailbox.post(f) }
+
+// Stats may be called from any goroutine.
+func (l *Loop) Stats() Stats {
+	return Stats{
+		Turns: l.turns.Load(), Events: l.events.Load(),
+		Busy: time.Duration(l.busy.Load()), Watched: int(l.watched.Load()),
+	}
+}
+
+// Now is when this turn began, in ns since New: good enough for deadlines.
+func (l *Loop) Now() int64 { return l.now }
+
+// Clock is the time in ns since New; any goroutine may ask. It never goes back.
+func (l *Loop) Clock() int64 { return int64(time.Since(l.base)) }
+
+// Scratch is a buffer that every handler may use until it returns.
+func (l *Loop) Scratch() []byte { return l.scratch }
+
+// blockUntil says how long the loop may wait: not at all (0), until a moment,
+// or for ever (never).
+func (l *Loop) blockUntil() (wait time.Duration) {
+	if len(l.agains) > 0 || l.stopping {
+		return 0
+	}
+	until := min(l.wheel.next(), l.nextAlarm())
+	if until == never {
+		return forever
+	}
+	return time.Duration(max(until-l.now, 0))
+}
+
+// turn is one round over everything that is to be done now.
+func (l *Loop) turn(now int64, ready int) {
+	l.now = now
+	l.turns.Add(1)
+	l.callAgain() // first: a key stays nobody else's until the turn after it was closed
+	if ready > 0 {
+		l.events.Add(int64(l.callReady(ready)))
+	}
+	l.callExpired()
+	l.callAlarms()
+	for _, f := range l.mailbox.take() {
+		f()
+	}
+	l.recycle()
+	l.watched.Store(int64(l.used))
+}
+
+// callReady calls the handlers of the first n events.
+func (l *Loop) callReady(n int) (called int) {
+	for i := range n {
+		key, ev := l.poll.event(i)
+		if key >= keyOwn {
+			continue // the wake-up or the timer: this turn is all they want
+		}
+		if h := l.row(key).handler; h != nil { // closed by a handler before it in this turn
+			h.Handle(key, ev)
+			called++
+		}
+	}
+	return called
+}
+
+// callAgain calls those that asked for it in the last turn, not in this one.
+func (l *Loop) callAgain() {
+	l.repeated, l.agains = l.agains, l.repeated[:0]
+	for _, a := range l.repeated {
+		if h := l.row(a.key).handler; h != nil { // closed meanwhile
+			h.Handle(a.key, a.events)
+		}
+	}
+}
+
+func (l *Loop) callExpired() {
+	l.expired = l.wheel.advance(l.now, l.expired[:0])
+	for _, key := range l.expired {
+		r := l.row(key)
+		if r.handler != nil && r.due == dueFired { // not closed or set anew meanwhile
+			r.due = dueNone
+			r.handler.Handle(key, Expired)
+		}
+	}
+}
+
+// shut ends the loop: what was posted is done, the handlers are told, the
+// descriptors closed.
+func (l *Loop) shut() {
+	l.stopping = true
+	for _, f := range l.mailbox.close() {
+		f()
+	}
+	for key := range Key(l.made) {
+		if h := l.row(key).handler; h != nil {
+			h.Handle(key, Stopped)
+		}
+		if l.row(key).handler != nil {
+			l.Close(key)
+		}
+	}
+	l.watched.Store(0)
+	l.poll.close()
+}

@@ -21,7 +21,7 @@ func (t *transfer) sendAnswer() error {
 	if err != nil {
 		return errAnswerHead
 	}
-	end := &streamEnd{t: t, socket: t.r.socket}
+	end := &streamEnd{pass: t.r.pass(), t: t, socket: t.r.socket}
 	if !f.ended() {
 		b, err := t.p.bind(&t.r.decision, end)
 		if err != nil {
@@ -113,6 +113,7 @@ func (t *transfer) sayFarewell(f *framing, why session.Why) (over bool, err erro
 // streamEnd is a streaming answer as its session sees it. It outlives the
 // transfer, and then does nothing: the connections may be somebody else's.
 type streamEnd struct {
+	pass
 	socket string // the SockJS session's id
 
 	mu    sync.Mutex

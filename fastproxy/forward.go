@@ -3,6 +3,7 @@ package fastproxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -156,7 +157,7 @@ func (t *transfer) upload(err error) {
 		t.drop(err)
 		return
 	case t.x.body.err != nil:
-		t.drop(errUpload)
+		t.drop(fmt.Errorf("%w: %w", errUpload, err))
 		return
 	}
 	t.mu.Lock()

@@ -85,15 +85,18 @@ func (p *peer) wantHead(first string, lines ...string) string {
 func (p *peer) wantAnswer(status string) string {
 	p.t.Helper()
 	h := p.wantHead("HTTP/1.1 " + status)
-	n := 0
-	for _, l := range strings.Split(strings.ToLower(h), "\r\n") {
-		fmt.Sscanf(l, "content-length: %d", &n)
-	}
-	b := make([]byte, n)
+	b := make([]byte, contentLength(h))
 	if _, err := io.ReadFull(p.r, b); err != nil {
 		p.t.Fatalf("%s: the body of %q ended with %v", p.name, h, err)
 	}
 	return string(b)
+}
+
+func contentLength(head string) (n int) {
+	for _, l := range strings.Split(strings.ToLower(head), "\r\n") {
+		fmt.Sscanf(l, "content-length: %d", &n)
+	}
+	return n
 }
 
 // wantEnd reads to the end of the connection, which must be these bytes and an

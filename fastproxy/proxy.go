@@ -46,6 +46,7 @@ type Proxy struct {
 	passwd   *passwd.File   // nil without a flat file
 	backoff  *passwd.Backoff
 	sockets  *sockets
+	limits   limits
 
 	current  atomic.Pointer[snapshot]
 	conns    connSet
@@ -61,7 +62,7 @@ type Proxy struct {
 // directory and the listeners, and asks nobody on the network. The caller runs
 // it, or closes it.
 func New(set *Settings, log *audit.Log) (*Proxy, error) {
-	p := &Proxy{log: log, metrics: newMetrics(), stopping: make(chan struct{}), backoff: passwd.NewBackoff(nil), sockets: newSockets()}
+	p := &Proxy{log: log, metrics: newMetrics(), stopping: make(chan struct{}), backoff: passwd.NewBackoff(nil), sockets: newSockets(), limits: usualLimits}
 	p.conns = connSet{gauge: p.metrics.connections, all: make(map[*conn]struct{})}
 	p.warnings = set.Warnings()
 	err := p.open(set)

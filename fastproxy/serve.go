@@ -25,6 +25,7 @@ type route struct {
 	upstreamPath string
 	rest         []byte // of the target, as the client sent it
 	backend      *upstream.Backend
+	rule         *policy.Rule
 	kind         shiny.Kind
 	decision     gate.Decision
 
@@ -102,7 +103,7 @@ func (p *Proxy) serve(x *exchange, s *snapshot) {
 func (p *Proxy) serveMount(x *exchange, s *snapshot, m *policy.Match) {
 	r := &x.route
 	r.mountPath, r.upstreamPath, r.rest = s.mountURL[m.Mount.Path], m.Mount.UpstreamPath, m.Rest
-	r.backend = s.backends[m.Mount.Upstream]
+	r.backend, r.rule = s.backends[m.Mount.Upstream], &m.Mount.Rule
 	r.kind = kindOf(&x.head)
 	if p.refusedOrigin(x, s, r) || p.sentHome(x, s) {
 		return
@@ -215,6 +216,9 @@ func (p *Proxy) backendFailed(x *exchange, s *snapshot, r *route, err error) {
 		x.closing = true
 	case errors.Is(err, errUpload):
 		m.Status, m.Title, m.Text = 400, "The upload broke off", "It did not arrive whole. Please go back and try again."
+		if isTimeout(err) {
+			m.Status = 408
+		}
 		x.closing = true
 	case errors.Is(err, errSlow):
 		m.Status, m.Text = 504, "It is busy for longer than this server waits. Please try again in a while."

@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"fastproxy/fastproxy/gate"
+	"fastproxy/fastproxy/identity"
+	"fastproxy/fastproxy/policy"
 	"fastproxy/fastproxy/relay"
 	"fastproxy/fastproxy/session"
 	"fastproxy/fastproxy/shiny"
@@ -22,7 +24,7 @@ func (t *transfer) join() error {
 		return *why
 	}
 	kind, leave := t.r.kind, t.r.leave // the exchange is another's by the time the tunnel ends
-	live := &tunnelEnd{kind: kind}
+	live := &tunnelEnd{pass: t.r.pass(), kind: kind}
 	var err error
 	if live.binding, err = p.bind(&t.r.decision, live); err != nil {
 		return err
@@ -68,9 +70,19 @@ func (p *Proxy) bind(d *gate.Decision, s session.Stream) (*session.Binding, erro
 	return nil, nil
 }
 
+// pass is what let a live stream in. When it no longer would, as when the
+// flat file's groups change, registry.CloseStreams finds the stream by it.
+type pass struct {
+	rule *policy.Rule
+	who  *identity.Principal // nil for somebody unknown
+}
+
+func (r *route) pass() pass { return pass{r.rule, r.decision.Principal} }
+
 // tunnelEnd is a tunnel as its session sees it. It is bound before the tunnel
 // exists, so that a session that ends in between is noticed.
 type tunnelEnd struct {
+	pass
 	kind    shiny.Kind
 	binding *session.Binding // nil without a session
 

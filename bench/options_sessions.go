@@ -80,8 +80,7 @@ type ReplayOptions struct {
 
 // StormOptions are Storm's.
 type StormOptions struct {
-	// Target.URL is the app's: http:// or https://. With several Header lines
-	// nobody has to sign in.
+	// Target.URL is the app's: http:// or https://.
 	Target
 	SignIn SignIn
 

@@ -63,7 +63,7 @@ var transports = []struct{ name, raw string }{
 	{"page", "GET {t} HTTP/1.1\r\n\r\n"},
 	{"post", "POST {t} HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"},
 	{"websocket", "GET {t/}websocket/ HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"},
-	{"sockjs", "GET {t/}__sockjs__/n=v{n}/000/abcdefgh/websocket HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"},
+	{"sockjs", "GET {t/}__sockjs__/n=v{n}/000/w{n}/websocket HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"},
 	{"xhr_streaming", "POST {t/}__sockjs__/n=x{n}/000/s{n}/xhr_streaming HTTP/1.1\r\nContent-Length: 0\r\n\r\n"},
 	{"info", "GET {t/}__sockjs__/n=i{n}/info HTTP/1.1\r\n\r\n"},
 }

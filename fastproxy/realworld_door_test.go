@@ -14,7 +14,7 @@ import (
 func (w *world) notAdmitted(t *testing.T) {
 	p := newProxy(t, w.bin)
 	i := startIssuer(t, 0, application("shiny", p.origin))
-	p.serve(t, w.app, auth0(i, "shiny", p.origin).and(settings{"ADMIN_USERS": i.sub("kim")}), "")
+	p.serve(t, w, auth0(i, "shiny", p.origin).and(settings{"ADMIN_USERS": i.sub("kim")}), "")
 
 	sam := w.signedIn(t, p, i, "sam")
 	if status := sam.visit(p.origin + "/admin/"); status != http.StatusForbidden {
@@ -63,7 +63,7 @@ func (w *world) wrongAlgorithm(t *testing.T) {
 	hs256 := application("shiny", p.origin)
 	hs256["id_token_signed_response_alg"] = "HS256"
 	i := startIssuer(t, 0, hs256)
-	p.serve(t, w.app, auth0(i, "shiny", p.origin), "")
+	p.serve(t, w, auth0(i, "shiny", p.origin), "")
 	kim := w.browser.open(t, "kim")
 	kim.visit(p.origin + "/reports/")
 	i.signIn(kim, "kim")
@@ -86,7 +86,7 @@ func (w *world) shinyIsAway(t *testing.T) {
     upstream: [http://127.0.0.1:%d]
     allow: signed_in
 `, w.app.port, freePort(t))
-	p.serve(t, w.app, auth0(i, "shiny", p.origin), yaml)
+	p.serve(t, w, auth0(i, "shiny", p.origin), yaml)
 	kim := w.signedIn(t, p, i, "kim")
 	if status := kim.visit(p.origin + "/gone/"); status != http.StatusBadGateway {
 		t.Errorf("with its Shiny away a page answers %d, want 502", status)
@@ -108,7 +108,7 @@ func (w *world) bothLogins(t *testing.T) {
 	passwd := p.dir + "/passwd"
 	w.setPassword(t, passwd, "kim", "correct horse", "-c")
 	i := startIssuer(t, 0, application("shiny", p.origin))
-	p.serve(t, w.app, auth0(i, "shiny", p.origin).and(settings{"AUTH_PASSWD_FILE": passwd, "ADMIN_USERS": "passwd:kim"}), "")
+	p.serve(t, w, auth0(i, "shiny", p.origin).and(settings{"AUTH_PASSWD_FILE": passwd, "ADMIN_USERS": "passwd:kim"}), "")
 
 	one := w.browser.open(t, "one")
 	one.visit(p.origin + "/reports/?_inputs_&n=7")

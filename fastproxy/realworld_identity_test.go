@@ -126,7 +126,7 @@ func (w *world) machine(t *testing.T) {
     upstream: [http://127.0.0.1:%[1]d]
     allow: {users: ["robot@clients"]}
 `, w.app.port)
-	p.serve(t, w.app, auth0(i, "shiny", p.origin).and(settings{"AUTH0_AUDIENCE": i.Audience}), yaml)
+	p.serve(t, w, auth0(i, "shiny", p.origin).and(settings{"AUTH0_AUDIENCE": i.Audience}), yaml)
 
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"robot"}, "client_secret": {clientSecret}}
 	res, err := plain.PostForm(i.Issuer+"oauth/token", form)

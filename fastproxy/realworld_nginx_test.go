@@ -132,7 +132,7 @@ func (w *world) behindNginx(t *testing.T) {
 	front := startNginx(t, p.listen)
 	p.origin = fmt.Sprint("https://localhost:", front.tls)
 	i := startIssuer(t, 0, application("shiny", p.origin))
-	p.serve(t, w.app, auth0(i, "shiny", p.origin), "")
+	p.serve(t, w, auth0(i, "shiny", p.origin), "")
 
 	kim := w.browser.open(t, "kim", args{"extraHTTPHeaders": map[string]string{"X-Forwarded-For": "6.6.6.6"}})
 	kim.visit(fmt.Sprintf("http://localhost:%d/reports/?_inputs_&n=33", front.plain))

@@ -166,19 +166,19 @@ func newProxy(t testing.TB, bin binaries) *proxy {
 
 // serve starts it with these settings in its .env, and yaml (if any) in its
 // fastproxy.yml, and waits until it is ready.
-func (p *proxy) serve(t testing.TB, app *shinyApp, s settings, yaml string) {
+func (p *proxy) serve(t testing.TB, w *world, s settings, yaml string) {
 	t.Helper()
-	p.write(t, app, s, yaml)
+	p.write(t, w, s, yaml)
 	p.run(t)
 	p.awaitReady(t)
 }
 
-func (p *proxy) write(t testing.TB, app *shinyApp, s settings, yaml string) {
+func (p *proxy) write(t testing.TB, w *world, s settings, yaml string) {
 	t.Helper()
 	all := settings{
 		"SHINY_HOST":       "127.0.0.1",
-		"SHINY_PORT":       fmt.Sprint(app.port),
-		"SHINY_ADMIN_PORT": fmt.Sprint(app.port),
+		"SHINY_PORT":       fmt.Sprint(w.app.port),
+		"SHINY_ADMIN_PORT": fmt.Sprint(w.admin.port),
 		"STATE_DIR":        filepath.Join(p.dir, "state"),
 		"OPS_LISTEN":       strings.TrimPrefix(p.ops, "http://"),
 	}.and(s)

@@ -75,7 +75,7 @@ func (w *world) issuerIsLate(t *testing.T) {
 	p := newProxy(t, w.bin)
 	port := freePort(t)
 	absent := &issuer{Issuer: fmt.Sprintf("http://127.0.0.1:%d/", port)}
-	p.write(t, w.app, auth0(absent, "shiny", p.origin), "")
+	p.write(t, w, auth0(absent, "shiny", p.origin), "")
 	p.run(t)
 	eventually(t, "fastproxy to say that it is not ready", func() error {
 		return answers(p.ops+"/readyz", http.StatusServiceUnavailable)
@@ -99,8 +99,8 @@ func (w *world) checksSilently(t *testing.T) {
 	p := newProxy(t, w.bin)
 	q := newProxy(t, w.bin)
 	i := startIssuer(t, 0, application("shiny", p.origin), application("other", q.origin))
-	p.serve(t, w.app, auth0(i, "shiny", p.origin).and(settings{"CHECK_SESSION": "true"}), "")
-	q.serve(t, w.app, auth0(i, "other", q.origin).and(settings{"CHECK_SESSION": "true"}), "")
+	p.serve(t, w, auth0(i, "shiny", p.origin).and(settings{"CHECK_SESSION": "true"}), "")
+	q.serve(t, w, auth0(i, "other", q.origin).and(settings{"CHECK_SESSION": "true"}), "")
 
 	kim := w.signedIn(t, p, i, "kim") // login_required, then the form
 	kim.visit(q.origin + "/reports/") // no form
@@ -119,7 +119,7 @@ func (w *world) flatFile(t *testing.T) {
 	if err := os.WriteFile(groups, []byte("Admin:kim\nEveryone:kim,sam\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.serve(t, w.app, settings{
+	p.serve(t, w, settings{
 		"AUTH_PASSWD_FILE": passwd, "AUTH_GROUPS_FILE": groups,
 		"PUBLIC_URL": p.origin, "COOKIE_SECRET": "correct horse battery staple, and then some",
 	}, "")

@@ -13,7 +13,7 @@ func TestRealWorld(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the real-world suite takes a minute: not with -short")
 	}
-	w := &world{app: startShiny(t), browser: startBrowser(t)}
+	w := &world{app: startShiny(t), admin: startShiny(t), browser: startBrowser(t)}
 	t.Log(w.browser.version)
 	w.bin = build(t)
 
@@ -50,9 +50,10 @@ func TestRealWorld(t *testing.T) {
 	}
 }
 
-// world is what the scenarios share: one R, one Chromium, the built programs.
+// world is what the scenarios share: two R, one Chromium, the built programs.
 type world struct {
-	app     *shinyApp
+	app     *shinyApp // under /reports/
+	admin   *shinyApp // under /admin/, in the place of Shiny Server's own
 	browser *browser
 	bin     binaries
 }
@@ -62,7 +63,7 @@ func (w *world) front(t testing.TB, more settings, yaml string) (*proxy, *issuer
 	t.Helper()
 	p := newProxy(t, w.bin)
 	i := startIssuer(t, 0, application("shiny", p.origin))
-	p.serve(t, w.app, auth0(i, "shiny", p.origin).and(more), yaml)
+	p.serve(t, w, auth0(i, "shiny", p.origin).and(more), yaml)
 	return p, i
 }
 

@@ -74,6 +74,30 @@ func TestAKeyReplacedUnderItsKidIsNoticedAtTheNextRefresh(t *testing.T) {
 	})
 }
 
+func TestASignInNoticesAtOnceThatAKeyWasReplacedUnderItsKid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{document: goodSet()}
+		k := startReady(t, b.config())
+		b.set(func() { b.document = jwkSet(jwk("r1", otherRSA(), nil), jwk("e1", ecKey(), nil)) })
+		// A stranger causes no fetch by that: anybody can sign with anything.
+		if _, _, err := k.Verify(t.Context(), sign(headRS, claims(nil), otherRSA()), expect); !errors.Is(err, ErrInvalid) {
+			t.Errorf("a stranger's token by the new key: found %v, want ErrInvalid", err)
+		}
+		if n := len(b.times()); n != 1 {
+			t.Errorf("found %d fetches, want 1", n)
+		}
+		if _, err := k.VerifySignature(t.Context(), sign(headRS, claims(nil), otherRSA())); err != nil {
+			t.Errorf("the new key: %v", err)
+		}
+		for range 30 {
+			if _, err := k.VerifySignature(t.Context(), sign(headRS, claims(nil), rsaKey())); !errors.Is(err, ErrInvalid) {
+				t.Errorf("the old key: found %v, want ErrInvalid", err)
+			}
+		}
+		wantAtMostTenAMinute(t, b.times())
+	})
+}
+
 func TestAFloodOfUnknownKeyIDsStarvesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{document: goodSet(), delay: 200 * time.Millisecond}

@@ -23,9 +23,10 @@ type Expect struct {
 // VerifySignature returns the payload of a token that is signed by one of the
 // issuer's keys; it judges no claim but that they are one JSON object without
 // doubled names. It is for tokens that come straight from the issuer (it
-// implements go-oidc's KeySet): an unknown key id makes it wait for a fetch,
-// at most five seconds, ahead of any stranger's. Errors are ErrInvalid (which
-// may be an AlgorithmError) or ErrUnavailable.
+// implements go-oidc's KeySet): an unknown key id, or a signature by another
+// key than the one we have under that id, makes it wait for a fetch, at most
+// five seconds, ahead of any stranger's. Errors are ErrInvalid (which may be an
+// AlgorithmError) or ErrUnavailable.
 func (k *Keys) VerifySignature(ctx context.Context, raw string) (payload []byte, err error) {
 	t, err := parse(raw)
 	if err != nil {
@@ -34,7 +35,11 @@ func (k *Keys) VerifySignature(ctx context.Context, raw string) (payload []byte,
 	if _, err := ParseObject(t.payload); err != nil {
 		return nil, refuse("payload: %w", err)
 	}
-	if err := k.check(ctx, t, issuer); err != nil {
+	err = k.check(ctx, t, issuer)
+	if err == errMismatch && k.await(ctx, issuer) == nil {
+		err = k.check(ctx, t, issuer) // some issuers replace a key and keep its name
+	}
+	if err != nil {
 		return nil, err
 	}
 	return t.payload, nil
@@ -64,6 +69,8 @@ func (k *Keys) Verify(ctx context.Context, raw string, want Expect) (claims map[
 	return claims, expires, nil
 }
 
+var errMismatch = refuse("signature does not match")
+
 // check checks the signature.
 func (k *Keys) check(ctx context.Context, t *token, a asker) error {
 	set, err := k.setFor(ctx, t.kid, a)
@@ -77,7 +84,7 @@ func (k *Keys) check(ctx context.Context, t *token, a asker) error {
 		return refuse("its key is for another algorithm")
 	}
 	if err := method.Verify(t.signed, t.signature, key); err != nil {
-		return refuse("signature does not match")
+		return errMismatch
 	}
 	return nil
 }

@@ -7,11 +7,12 @@
 //
 // # The rooms
 //
-//	5  cmd/fastproxy  cmd/sspasswd
-//	4  fastproxy (this package: the only one that knows fasthttp and Prometheus)
-//	3  gate                                       demo (an island)
+//	5  cmd/fastproxy  cmd/sspasswd  cmd/fastbench
+//	4  fastproxy (this package: the only one that knows    bench (an island, but for
+//	   fasthttp and Prometheus)                            loop)
+//	3  gate                                                demo (an island)
 //	2  policy  session  oidc  audit  upstream  relay
-//	1  config  passwd  jwks  cache
+//	1  config  passwd  loop  jwks  cache
 //	0  identity  secret  shiny
 //
 // Imports go only downwards, never sideways; arch_test.go holds that, and that

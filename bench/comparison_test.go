@@ -52,7 +52,7 @@ func TestTablesAreMarkdownWithEqualColumns(t *testing.T) {
 	if len(widths) != 1 {
 		t.Errorf("rows have different numbers of columns: %v\n%s", widths, &b)
 	}
-	for _, want := range []string{"## http-1k", "haproxy ¹", "5 of 5 rounds do not count", "[lowest–highest] of 5 interleaved rounds"} {
+	for _, want := range []string{"## http-1k", "haproxy ¹", "5 of 5 rounds do not count", "Medians of 5 interleaved rounds [lowest–highest]"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the tables do not contain %q:\n%s", want, &b)
 		}

@@ -18,6 +18,7 @@ type Progress struct {
 	began    time.Time
 	messages int64     // at the last line
 	at       time.Time // of the last line
+	notes    chan string
 	stop     chan struct{}
 	stopped  chan struct{}
 }
@@ -35,7 +36,7 @@ func StartProgress(out io.Writer, columns func() int, title string, live *Live) 
 	p := &Progress{
 		out: out, title: title, live: live, columns: columns, interval: lineEvery,
 		began: time.Now(), at: time.Now(), messages: live.Messages.Load(),
-		stop: make(chan struct{}), stopped: make(chan struct{}),
+		notes: make(chan string), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if columns != nil {
 		p.interval = drawEvery
@@ -43,6 +44,9 @@ func StartProgress(out io.Writer, columns func() int, title string, live *Live) 
 	go p.run()
 	return p
 }
+
+// Note writes a line of its own, above the one that is drawn. Not after Stop.
+func (p *Progress) Note(line string) { p.notes <- line }
 
 // Stop ends the showing and leaves a clean line. It waits until nothing is
 // written any more.
@@ -62,16 +66,23 @@ func (p *Progress) run() {
 			// A rate needs a second of messages to mean something.
 			if span := now.Sub(p.at); span >= time.Second {
 				count := p.live.Messages.Load()
-				rate = float64(count-p.messages) / span.Seconds()
+				rate = float64(max(0, count-p.messages)) / span.Seconds()
 				p.messages, p.at = count, now
 			}
 			p.draw(now, rate)
+		case line := <-p.notes:
+			p.clear()
+			fmt.Fprintln(p.out, line)
 		case <-p.stop:
-			if p.columns != nil {
-				fmt.Fprint(p.out, "\r\x1b[K")
-			}
+			p.clear()
 			return
 		}
+	}
+}
+
+func (p *Progress) clear() {
+	if p.columns != nil {
+		fmt.Fprint(p.out, "\r\x1b[K")
 	}
 }
 

@@ -14,6 +14,7 @@ type Table struct {
 	Figure   string   // what is compared, in words
 	Cost     bool     // less is better
 	Beside   []string // headings of the figures beside it
+	Rounds   int      // where it had fewer than the others, else 0
 	Rows     []TableRow
 }
 
@@ -51,6 +52,15 @@ func (c *Comparison) Tables() []Table {
 func (c *Comparison) table(s ComparedScenario) Table {
 	main := figureOf(s.Figure)
 	t := Table{Scenario: s, Figure: main.Label, Cost: main.Cost}
+	last := 0
+	for _, run := range c.Runs {
+		if run.Scenario == s.Name {
+			last = max(last, run.Round)
+		}
+	}
+	if last < c.Rounds {
+		t.Rounds = last
+	}
 	beside := c.besides(s)
 	for _, b := range beside {
 		t.Beside = append(t.Beside, b.heading)
@@ -163,7 +173,7 @@ func (c *Comparison) WriteTables(w io.Writer) error {
 		fmt.Fprintf(&b, "%s\n\n", c.About)
 	}
 	fmt.Fprintf(&b, "%s; %s\n", c.Started.UTC().Format(time.RFC3339), c.Machine.line())
-	b.WriteString("Medians [lowest–highest] of " + fmt.Sprint(c.Rounds) + " interleaved rounds; a ratio is formed inside each round, to the first line.\n")
+	fmt.Fprintf(&b, "%s [lowest–highest]; a ratio is formed inside each round, to the first line.\n", medians(c.Rounds))
 	if c.Ended != "" && c.Ended != "done" {
 		b.WriteString("\n**" + c.Ended + " before it was done.**\n")
 	}
@@ -181,10 +191,20 @@ func (c *Comparison) WriteTables(w io.Writer) error {
 	return err
 }
 
+func medians(rounds int) string {
+	if rounds == 1 {
+		return "One round"
+	}
+	return fmt.Sprintf("Medians of %d interleaved rounds", rounds)
+}
+
 func (t *Table) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## %s\n\n", t.Scenario.Name)
 	if t.Scenario.About != "" {
 		fmt.Fprintf(b, "%s\n\n", t.Scenario.About)
+	}
+	if t.Rounds > 0 {
+		b.WriteString(medians(t.Rounds) + ".\n\n")
 	}
 	rows := [][]string{append([]string{"", t.Figure, "ratio"}, t.Beside...)}
 	var under []string

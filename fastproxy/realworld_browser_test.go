@@ -212,11 +212,14 @@ func (p *tab) count(selector string) (n int) {
 	return n
 }
 
-// screenshot keeps a picture of the page, by day and by night.
+// screenshot keeps pictures of the page: by day, by night, on a telephone.
 func (p *tab) screenshot(name string) {
 	p.t.Helper()
 	p.ask("screenshot", args{"text": name}, nil)
 	p.ask("screenshot", args{"text": name + "-dark", "dark": true}, nil)
+	p.ask("viewport", args{"width": 390, "height": 800}, nil)
+	p.ask("screenshot", args{"text": name + "-phone"}, nil)
+	p.ask("viewport", args{"width": 1100, "height": 760}, nil)
 }
 
 type download struct {

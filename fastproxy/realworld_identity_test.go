@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -76,6 +78,45 @@ func (w *world) unverifiedAddress(t *testing.T) {
 	lee.visit(p.origin + "/.fastproxy/session")
 	lee.await("body", "AUTH0_GROUPS_CLAIM")
 	lee.screenshot("session-no-groups")
+}
+
+// readInR has R itself evaluate the expressions that the session page offers,
+// on the headers that R was sent.
+func (w *world) readInR(t *testing.T) {
+	p, i := w.front(t, nil, "")
+	robin := w.signedIn(t, p, i, "robin")
+	_, body := fetch(t, p.origin+"/.fastproxy/session", http.Header{"Cookie": {cookieHeader(robin)}, "Accept": {"application/json"}})
+	var page struct {
+		Headers []struct{ Name, Value, R string }
+	}
+	if err := json.Unmarshal([]byte(body), &page); err != nil || len(page.Headers) < 5 {
+		t.Fatalf("the session as JSON: %v\n%s", err, body)
+	}
+	script := "request <- new.env()\n"
+	for _, h := range page.Headers {
+		variable := "HTTP_" + strings.ToUpper(strings.ReplaceAll(h.Name, "-", "_"))
+		value, _ := json.Marshal(h.Value) // ASCII: R reads it as JSON does
+		script += fmt.Sprintf("assign(%q, %s, request)\n", variable, value)
+	}
+	// As shiny does (R/shiny.R), from the header of the handshake.
+	script += "c <- jsonlite::fromJSON(request$HTTP_SHINY_SERVER_CREDENTIALS)\nsession <- list(request = request, user = c$user, groups = c$groups)\n"
+	script += "told <- list()\n"
+	for _, h := range page.Headers {
+		script += fmt.Sprintf("told[[%q]] <- %s\n", h.Name, h.R)
+	}
+	script += `cat(jsonlite::toJSON(told, auto_unbox = TRUE))`
+	cmd := exec.Command(needShiny(t), "-e", script)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("R: %v\n%s\n%s", err, out, script)
+	}
+	const want = `{"X-Auth0-User-Id":"google-oauth2|103547991597142817347","X-Auth0-Email":"robin@example.net",` +
+		`"X-Auth0-Groups":["R&D, Oslo","Ärzte","100%"],"X-Auth0-Name":"Robin","X-Auth0-Nickname":"robin",` +
+		`"Shiny-Server-Credentials":{"user":"google-oauth2|103547991597142817347","groups":["R&D, Oslo","Ärzte","100%"]}}`
+	if string(out) != want {
+		t.Errorf("R reads\n%s, want\n%s", out, want)
+	}
 }
 
 // spoofs are headers a visitor might send to be someone else.

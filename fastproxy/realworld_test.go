@@ -27,6 +27,7 @@ func TestRealWorld(t *testing.T) {
 		{"ShinyIsToldWhoIsThere", w.toldWhoIsThere},
 		{"GroupsAndEmailComeFromUserinfoWhenTheTokenIsBare", w.bareToken},
 		{"AnUnverifiedAddressIsWithheld", w.unverifiedAddress},
+		{"TheLinesOfTheSessionPageReadItInR", w.readInR},
 		{"HeadersOfAVisitorsOwnInventionDoNotReachShiny", w.inventedHeaders},
 		{"AMachineEntersWhereARuleNamesIt", w.machine},
 		{"SigningOutEndsTheStayEverywhere", w.signsOut},

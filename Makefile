@@ -85,12 +85,15 @@ bench: ## Go benchmarks (BENCH=regexp BENCHTIME=1s)
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@go list -f '{{$$d := .Dir}}{{range .TestGoFiles}}{{$$d}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$d}}/{{.}} {{end}}' ./... | tr ' ' '\n' | \
-	{ xargs -r grep -Ho '^func Fuzz[A-Za-z0-9_]*' || true; } | \
-	while IFS=: read -r file target; do \
-		target=$${target#func }; \
-		echo "--> $$target, $${file#$(CURDIR)/}"; \
-		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
-	done
+	{ xargs -r grep -Ho '^func Fuzz[A-Za-z0-9_]*' || true; } | { \
+		found=0; \
+		while IFS=: read -r file target; do \
+			target=$${target#func }; \
+			echo "--> $$target, $${file#$(CURDIR)/}"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || found=$$((found+1)); \
+		done; \
+		if [ $$found -gt 0 ]; then echo "$$found fuzz targets failed; the input is beside the test, under testdata/fuzz/"; exit 1; fi; \
+	}
 
 .PHONY: screenshots
 screenshots: tools ## every page, by day and by night, into fastproxy/testdata/realworld/screenshots/

@@ -51,9 +51,8 @@ func build(t testing.TB, pl plan) *house {
 	if h.origin == "" {
 		h.origin = "https://apps.test"
 	}
-	for name, value := range startEcho(t) {
-		h.env[name] = value
-	}
+	h.env["SHINY_HOST"], h.env["SHINY_PORT"] = startEcho(t)
+	_, h.env["SHINY_ADMIN_PORT"] = startEcho(t)
 	h.env["PUBLIC_URL"] = h.origin
 	if !pl.noOIDC {
 		callback := h.origin + "/callback"
@@ -147,8 +146,8 @@ type echo struct {
 }
 
 // startEcho serves a Shiny that answers with what it was asked, as JSON, and
-// repeats what is said to its WebSockets.
-func startEcho(t testing.TB) (env map[string]string) {
+// listens to its WebSockets.
+func startEcho(t testing.TB) (host, port string) {
 	t.Helper()
 	sockets := make(chan net.Conn, 64)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -161,7 +160,7 @@ func startEcho(t testing.TB) (env map[string]string) {
 			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
 				base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
 			sockets <- c
-			io.Copy(c, rw)
+			io.Copy(io.Discard, rw)
 			c.Close()
 			return
 		}
@@ -175,8 +174,8 @@ func startEcho(t testing.TB) (env map[string]string) {
 		}
 		server.Close()
 	})
-	host, port, _ := net.SplitHostPort(server.Listener.Addr().String())
-	return map[string]string{"SHINY_HOST": host, "SHINY_PORT": port, "SHINY_ADMIN_PORT": port}
+	host, port, _ = net.SplitHostPort(server.Listener.Addr().String())
+	return host, port
 }
 
 // browser is somebody's: it keeps cookies, and says of itself what browsers

@@ -36,12 +36,14 @@ var islands = map[string]struct {
 	"bench/peers":    {[]string{"fastproxy/loop"}, "it measures any proxy, and ours must not measure itself"},
 }
 
-// owners say which rooms may import a module, and why no other may.
-var owners = []struct {
+// owner says which rooms may import a module, and why no other may.
+type owner struct {
 	module string
 	rooms  []string
 	why    string
-}{
+}
+
+var owners = []owner{
 	{"github.com/valyala/fasthttp", []string{"fastproxy"}, "its types are borrowed for one request; elsewhere they would outlive it"},
 	{"github.com/prometheus/client_golang", []string{"fastproxy"}, "what is counted is the front end's business; rooms return figures"},
 	{"github.com/dgraph-io/ristretto/v2", []string{"cache"}, "it may lose, delay and confuse entries; only cache knows how to live with that"},
@@ -158,13 +160,7 @@ func TestEveryDependencyHasItsOwner(t *testing.T) {
 			if s.test && slices.ContainsFunc(testsOnly, func(m string) bool { return under(p, m) }) {
 				continue
 			}
-			i := slices.IndexFunc(owners, func(o struct {
-				module string
-				rooms  []string
-				why    string
-			}) bool {
-				return under(p, o.module)
-			})
+			i := slices.IndexFunc(owners, func(o owner) bool { return under(p, o.module) })
 			switch {
 			case i < 0:
 				t.Errorf("%s imports %s, which has no owner in arch_test.go", s.file, p)

@@ -24,6 +24,10 @@ type limits struct {
 
 	// farewell is how long the end of a stream may take whose session ended.
 	farewell time.Duration
+
+	// drain is how long answers under way may take once the process is told to
+	// stop.
+	drain time.Duration
 }
 
 // usualLimits let nobody who is honest go, and nobody who is not stay: who
@@ -34,4 +38,5 @@ var usualLimits = limits{
 	linger: 10 * time.Second, lingerQuiet: 5 * time.Second,
 	paceStart: 10 * time.Second, paceMost: 60 * time.Second, paceBytes: 500,
 	watch: 50 * time.Millisecond, farewell: 2 * time.Second,
+	drain: 10 * time.Second,
 }

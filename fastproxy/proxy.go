@@ -26,10 +26,6 @@ import (
 	"fastproxy/jwks"
 )
 
-// drainLimit is how long answers under way may take once the process was told
-// to stop.
-const drainLimit = 10 * time.Second
-
 // Proxy is the front door. New opens what it needs; Run serves until its
 // context ends.
 type Proxy struct {
@@ -212,7 +208,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	for _, l := range p.listeners {
 		l.Close()
 	}
-	limit, cancel := context.WithTimeout(context.Background(), drainLimit)
+	limit, cancel := context.WithTimeout(context.Background(), p.limits.drain)
 	defer cancel()
 	p.conns.drain(limit)
 	p.relay.Drain(limit, relay.Farewell{Reason: string(session.WhyShutdown)})

@@ -21,8 +21,9 @@ func (t *transfer) sendAnswer() error {
 	if err != nil {
 		return errAnswerHead
 	}
-	end := &streamEnd{pass: t.r.pass(), t: t, socket: t.r.socket}
+	var end *streamEnd // nil for an answer that came in one piece
 	if !f.ended() {
+		end = &streamEnd{pass: t.r.pass(), t: t, socket: t.r.socket}
 		b, err := t.p.bind(&t.r.decision, end)
 		if err != nil {
 			return err
@@ -35,7 +36,7 @@ func (t *transfer) sendAnswer() error {
 	if t.sendHead(first) != nil {
 		return nil
 	}
-	if !f.ended() {
+	if end != nil {
 		err = t.stream(&f, end)
 	}
 	if err != nil && !(err == io.EOF && f.untilClose()) {
@@ -43,7 +44,7 @@ func (t *transfer) sendAnswer() error {
 		return nil
 	}
 	// Bytes behind the answer are nobody's: that connection is not used again.
-	t.reuse = !early && !a.close && !f.untilClose() && !f.over && end.reason() == ""
+	t.reuse = !early && !a.close && !f.untilClose() && !f.over && (end == nil || end.reason() == "")
 	return nil
 }
 

@@ -32,7 +32,9 @@ func TestIdleConnectionIsClosedWithoutAWord(t *testing.T) {
 func TestSlowBodyIsCut(t *testing.T) {
 	for name, adjust := range map[string]func(*limits){
 		"that never began": func(l *limits) { l.paceStart = 20 * time.Millisecond },
-		"that stopped":     func(l *limits) { l.paceStart, l.paceMost, l.paceBytes = 20*time.Millisecond, 20*time.Millisecond, 1<<40 },
+		"that stopped": func(l *limits) {
+			l.paceStart, l.paceMost, l.paceBytes = 20*time.Millisecond, 20*time.Millisecond, 1<<40
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,6 +156,23 @@ func TestHeadsMayComeByteByByte(t *testing.T) {
 	}
 	c0.say("GET /" + strings.Repeat("x", maxHeadBytes))
 	c0.wantHead("HTTP/1.1 431 Request Header Fields Too Large")
+}
+
+func TestLargestHeadIsServedAndTheNextLargerIsNot(t *testing.T) {
+	d := startDoor(t, nil, nil)
+	bare := d.requestBy("", "GET /.fastproxy/unknown", "X: ")
+	for over, status := range map[int]string{0: "404 Not Found", 1: "431 Request Header Fields Too Large"} {
+		for name, pieces := range map[string]int{"at once": 1, "in pieces": 7} {
+			c0 := d.dial()
+			head := strings.Replace(bare, "X: ", "X: "+strings.Repeat("x", maxHeadBytes-len(bare)+over), 1)
+			for i := range pieces {
+				c0.say(head[len(head)*i/pieces : len(head)*(i+1)/pieces])
+			}
+			if h := c0.head(); !strings.HasPrefix(h, "HTTP/1.1 "+status) {
+				t.Errorf("%s: a head of %d bytes was told %q", name, len(head), h)
+			}
+		}
+	}
 }
 
 // A client that talks on behind its last answer must still be able to read it.

@@ -47,6 +47,7 @@ type exchange struct {
 	writing  pace
 	reader   bytes.Reader
 	buffered *bufio.Reader
+	lines    []line // room for those of Shiny's answer
 }
 
 var exchanges = sync.Pool{New: func() any {
@@ -62,10 +63,11 @@ func acquireExchange(c *conn) *exchange {
 }
 
 func releaseExchange(x *exchange) {
-	clear(x.head.lines)
+	clear(x.head.lines[:cap(x.head.lines)])
+	clear(x.lines[:cap(x.lines)])
 	x.ctx.Request.Reset()
 	x.ctx.Response.Reset()
-	*x = exchange{head: head{lines: x.head.lines[:0]}, ctx: x.ctx, buffered: x.buffered}
+	*x = exchange{head: head{lines: x.head.lines[:0]}, ctx: x.ctx, buffered: x.buffered, lines: x.lines[:0]}
 	exchanges.Put(x)
 }
 

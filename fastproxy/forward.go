@@ -89,25 +89,38 @@ func (p *Proxy) transfer(x *exchange, s *snapshot, r *route) error {
 func (p *Proxy) reach(x *exchange, s *snapshot, r *route) (*transfer, error) {
 	req := s.appendRequestHead(takeHead()[:0], x, r)
 	defer giveBuffer(req)
-	connect := r.backend.Get
-	if x.head.upgrade {
-		connect = r.backend.Dial
-	}
-	for {
-		uc, err := connect(context.Background())
+	for fresh := x.head.upgrade; ; fresh = true {
+		uc, err := connect(r.backend, fresh)
 		if err != nil {
 			return nil, errors.Join(errDial, err)
 		}
-		t := &transfer{p: p, s: s, x: x, r: r, uc: uc, buf: takeCopy()}
-		if err = t.exchangeHeads(req); err == nil {
+		t := &transfer{p: p, s: s, x: x, r: r, uc: uc, buf: takeCopy(), answer: answerHead{lines: x.lines}}
+		if err = t.begin(req); err == nil {
 			return t, nil
 		}
-		t.end()
 		if err != errStale || !x.head.safe() || x.head.hasBody() {
 			return nil, err
 		}
-		connect = r.backend.Dial
 	}
+}
+
+func connect(b *upstream.Backend, fresh bool) (*upstream.Conn, error) {
+	if fresh {
+		return b.Dial(context.Background())
+	}
+	return b.Get(context.Background())
+}
+
+// begin exchanges heads, or ends the transfer, also when it panics.
+func (t *transfer) begin(req []byte) (err error) {
+	err = errBroken
+	defer func() {
+		if err != nil {
+			t.end()
+		}
+	}()
+	err = t.exchangeHeads(req)
+	return err
 }
 
 func (t *transfer) exchangeHeads(req []byte) error {
@@ -296,6 +309,7 @@ func (t *transfer) end() {
 		t.endUpload()
 	}
 	t.watch.stop()
+	t.x.lines = t.answer.lines[:0]
 	dropped := t.dropped.Load() != nil
 	if dropped {
 		t.x.closing = true

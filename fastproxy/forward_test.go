@@ -294,18 +294,13 @@ func TestConnectionThatShinyClosedOrTalkedOnIsNotUsedAgain(t *testing.T) {
 // eventuallyIdle waits until n connections to Shiny wait to be used again.
 func (d *door) eventuallyIdle(n int) {
 	d.t.Helper()
-	for end := time.Now().Add(patient); ; time.Sleep(time.Millisecond) {
+	d.eventually("idle connections", func() bool {
 		idle := 0
 		for _, b := range d.current.Load().backends {
 			idle += b.Idle()
 		}
-		if idle == n {
-			return
-		}
-		if time.Now().After(end) {
-			d.t.Fatalf("%d connections wait, want %d", idle, n)
-		}
-	}
+		return idle == n
+	})
 }
 
 func TestNoAnswerInTimeIs504(t *testing.T) {

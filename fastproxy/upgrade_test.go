@@ -87,7 +87,7 @@ func TestByteThatTheWatchReadIsNotLost(t *testing.T) {
 // eventuallyLogged waits for a log line that holds all of these.
 func (d *door) eventuallyLogged(parts ...string) {
 	d.t.Helper()
-	for end := time.Now().Add(patient); ; time.Sleep(time.Millisecond) {
+	d.eventually("a log line with "+strings.Join(parts, " and "), func() bool {
 		for _, l := range strings.Split(d.log.String(), "\n") {
 			n := 0
 			for _, part := range parts {
@@ -96,13 +96,11 @@ func (d *door) eventuallyLogged(parts ...string) {
 				}
 			}
 			if n == len(parts) {
-				return
+				return true
 			}
 		}
-		if time.Now().After(end) {
-			d.t.Fatalf("no line of the log holds %q", parts)
-		}
-	}
+		return false
+	})
 }
 
 func TestRefusedUpgradeIsAnOrdinaryAnswer(t *testing.T) {

@@ -76,7 +76,7 @@ func (b *Backend) Dial(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream: dial %s: %w", b.addr, err)
 	}
-	return &Conn{Conn: nc}, nil
+	return newConn(nc), nil
 }
 
 // Put takes back a connection whose last answer was read to its end.

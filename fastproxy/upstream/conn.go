@@ -9,8 +9,27 @@ import (
 // Conn is a connection to a backend, used by one exchange at a time.
 type Conn struct {
 	net.Conn
+	raw    syscall.RawConn // nil where the kernel cannot be asked
 	reused bool
 	since  time.Time // waiting since; guarded by the backend's mu
+
+	// of one look, see alive; kept because a closure is an allocation
+	peek  func(fd uintptr) bool
+	quiet bool
+}
+
+func newConn(nc net.Conn) *Conn {
+	c := &Conn{Conn: nc}
+	if sc, ok := nc.(syscall.Conn); ok {
+		c.raw, _ = sc.SyscallConn()
+	}
+	c.peek = func(fd uintptr) bool {
+		var b [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		c.quiet = err == syscall.EAGAIN
+		return true
+	}
+	return c
 }
 
 // Reused reports whether an earlier exchange went over this connection, so
@@ -21,20 +40,9 @@ func (c *Conn) Reused() bool { return c.reused }
 // sent bytes nobody asked for; either makes it useless. It costs one system
 // call, and saves the visitor from most stale connections.
 func (c *Conn) alive() bool {
-	sc, ok := c.Conn.(syscall.Conn)
-	if !ok {
+	if c.raw == nil {
 		return true
 	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return false
-	}
-	quiet := false
-	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		quiet = err == syscall.EAGAIN || err == syscall.EINTR
-		return true
-	})
-	return err == nil && quiet
+	c.quiet = false
+	return c.raw.Read(c.peek) == nil && c.quiet
 }

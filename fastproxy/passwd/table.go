@@ -119,6 +119,7 @@ func (t *table) decoy(user string) Hash {
 	if len(t.decoys) == 1 {
 		return t.decoys[0]
 	}
+	user = user[:min(len(user), nameMax)] // what a form brings may be longer, and there may be many lines
 	var best [sha256.Size]byte
 	var pick int
 	for i := range t.decoys {

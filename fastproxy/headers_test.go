@@ -35,6 +35,9 @@ func TestALocationMovesToTheMount(t *testing.T) {
 		{"/", "/finance/", "/finance/x", "/x"},
 		{"/", "/finance/", "/finance", "/"},
 		{"/", "/finance/", "/finance?x", "/?x"},
+		{"/", "/finance/", "/finance//evil.example/", "/finance//evil.example/"}, // not another host
+		{"/", "/finance/", `/finance/\evil.example/`, `/finance/\evil.example/`},
+		{"/", "/", `http://shiny:3838/\evil.example/`, `http://shiny:3838/\evil.example/`},
 		{"/a/", "/a/b/", "/a/b/x", "/a/x"}, // the deeper of the two
 		{"/a/b/", "/a/", "/a/b/x", "/a/b/x"},
 		// Under the mount already: an app that knows where it is.

@@ -6,6 +6,15 @@ import "bytes"
 // path, or a URL of the backend's own host or of the Host it was sent. What
 // is under the mount already, relative, or elsewhere stays as it is.
 func (r *route) appendLocation(dst, host, v []byte) []byte {
+	start := len(dst)
+	dst = r.appendMoved(dst, host, v)
+	if moved := dst[start:]; len(moved) > 1 && moved[0] == '/' && (moved[1] == '/' || moved[1] == '\\') {
+		return append(dst[:start], v...) // browsers would take it for another host
+	}
+	return dst
+}
+
+func (r *route) appendMoved(dst, host, v []byte) []byte {
 	path := v
 	if rest, ok := cutPrefixFold(v, "http://"); ok {
 		i := bytes.IndexAny(rest, "/?#")

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package relay
 
@@ -17,11 +17,14 @@ import (
 // the two that every Go proxy begins with.
 var carriers = []struct {
 	name string
-	join func(client, backend net.Conn)
+	make func(b *testing.B) func(client, backend net.Conn)
 }{
-	{"relay", relayJoin()},
-	{"io.Copy-splice", func(c, b net.Conn) { copyJoin(c, b, c, b) }},
-	{"io.Copy-32KiB", func(c, b net.Conn) { copyJoin(c, b, onlyRW{c}, onlyRW{b}) }},
+	{"relay", func(*testing.B) func(c, b net.Conn) { return relayJoin(New(Options{})) }},
+	{"relay-loop", func(b *testing.B) func(c, b net.Conn) { return relayJoin(benchRelay(b)) }},
+	{"io.Copy-splice", func(*testing.B) func(c, b net.Conn) { return func(c, b net.Conn) { copyJoin(c, b, c, b) } }},
+	{"io.Copy-32KiB", func(*testing.B) func(c, b net.Conn) {
+		return func(c, b net.Conn) { copyJoin(c, b, onlyRW{c}, onlyRW{b}) }
+	}},
 }
 
 // onlyRW hides ReadFrom and WriteTo, and so splice.
@@ -40,8 +43,7 @@ func copyJoin(c, b net.Conn, cc, bb io.ReadWriter) {
 	}()
 }
 
-func relayJoin() func(c, b net.Conn) {
-	r := New(Options{})
+func relayJoin(r *Relay) func(c, b net.Conn) {
 	return func(c, b net.Conn) {
 		t, err := r.Join(Leg{Conn: c}, Leg{Conn: b}, nil)
 		if err != nil {
@@ -151,7 +153,7 @@ func BenchmarkIdleTunnel(b *testing.B) {
 	for _, c := range carriers {
 		b.Run(c.name, func(b *testing.B) {
 			b.StopTimer()
-			echoes(b, 1000, c.join)
+			echoes(b, 1000, c.make(b))
 		})
 	}
 }
@@ -164,7 +166,7 @@ func BenchmarkMessage(b *testing.B) {
 	direct := echoes(b, conns, nil)
 	ways := make([][]net.Conn, len(carriers))
 	for i, c := range carriers {
-		ways[i] = echoes(b, conns, c.join)
+		ways[i] = echoes(b, conns, c.make(b))
 	}
 	cost := func(clients []net.Conn) float64 {
 		before := cpu()

@@ -189,7 +189,7 @@ func (w *world) until(what string, ok func() bool) {
 
 func (w *world) untilSettled(conn net.Conn) {
 	w.Helper()
-	w.until("bytes acknowledged", func() bool { return settled(conn.(*net.TCPConn)) })
+	w.until("bytes acknowledged", func() bool { return acknowledged(w, conn) })
 }
 
 func halfClose(w *world, conn net.Conn) {

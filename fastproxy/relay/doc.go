@@ -17,11 +17,15 @@
 //	pump.go      one direction of it
 //	leg.go       one connection: how it is closed, half-closed, reset
 //	source*.go   how a leg is read without a buffer while it is silent
+//	looped*.go   the engine that carries in event loops: a tunnel of it
+//	way_linux.go one direction of that
 //
 // # Engines
 //
 // An engine is a function that makes a carrier for a tunnel. relay.go,
-// tunnel.go, ending.go and scanner.go are for every engine; the others are the
-// portable one's. The conformance tests take an engine and ask everything of
-// it that a caller may rely on.
+// tunnel.go, ending.go and scanner.go are for every engine. New carries with
+// two goroutines a tunnel, on any connection and system; NewOn carries sockets
+// in event loops, where a silent tunnel is two rows and a struct. The
+// conformance tests take an engine and ask everything of it that a caller may
+// rely on.
 package relay

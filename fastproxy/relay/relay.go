@@ -85,6 +85,7 @@ type carrier interface {
 	part()  // called once, after start: t.parting is set, say it and end
 	cut()   // close both legs now; any number of times, after start
 	carried() (clientBytes, backendBytes uint64)
+	discard() // instead of start, when there is no tunnel after all: close what was taken over
 }
 
 // New returns a Relay on the portable engine: two goroutines for a tunnel.
@@ -129,6 +130,7 @@ func (r *Relay) join(client, backend Leg, done func(Stats)) (*Tunnel, error) {
 	}
 	t.carrier = c
 	if !r.add(t) {
+		c.discard()
 		return nil, ErrDraining
 	}
 	return t, nil

@@ -190,7 +190,7 @@ func (p *Proxy) endOther(x *exchange, s *snapshot, now identity.Key) {
 // PUBLIC_URL, where its session lives, and reports whether it did. Somebody
 // who is sent there again and again is told what is wrong instead.
 func (p *Proxy) sentHome(x *exchange, s *snapshot) bool {
-	if equalFold(x.head.host, s.publicHost) || !x.head.isNavigation() {
+	if s.ourHost(x.head.host) || !x.head.isNavigation() {
 		return false
 	}
 	n := s.counted(x, s.names.home, homeAge)

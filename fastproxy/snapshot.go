@@ -112,6 +112,16 @@ func (s *snapshot) ourOrigin(origin []byte) bool {
 	return s.settings.OwnsOrigin(origin)
 }
 
+// ourHost reports a Host that is PUBLIC_URL's. Proxies in front may write the
+// scheme's own port behind it, which browsers leave out (nginx: $host:$server_port).
+func (s *snapshot) ourHost(host []byte) bool {
+	own := ":80"
+	if s.secure {
+		own = ":443"
+	}
+	return equalFold(bytes.TrimSuffix(host, []byte(own)), s.publicHost)
+}
+
 // ourReferer reports a Referer of a page of ours.
 func (s *snapshot) ourReferer(v []byte) bool {
 	rest, ok := bytes.CutPrefix(v, []byte(s.publicOrigin))

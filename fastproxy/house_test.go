@@ -59,12 +59,7 @@ func build(t testing.TB, pl plan) *house {
 		if c := pl.env["AUTH0_CALLBACK_URL"]; c != "" {
 			callback = c
 		}
-		o := demo.Auth0Options{ClientID: "shiny", ClientSecret: "a client secret", Callbacks: []string{callback},
-			LogoutURLs: []string{callback, h.origin + "/bye", "https://elsewhere.test/bye"}}
-		if pl.auth0 != nil {
-			pl.auth0(&o)
-		}
-		h.auth0 = newAuth0(t, o)
+		h.auth0 = newAuth0(t, pl.auth0)
 		if !pl.absent {
 			h.auth0.open()
 		}
@@ -99,19 +94,54 @@ type meddling func(w http.ResponseWriter, r *http.Request, honest http.Handler) 
 
 func (a *auth0) meddle(m meddling) { a.meddler.Store(&m) }
 
-func newAuth0(t testing.TB, o demo.Auth0Options) *auth0 {
+// usual is the Auth0 of most houses, one at a time: its key takes a while to
+// make.
+var usual struct {
+	auth0 *demo.Auth0
+	inUse bool
+}
+
+// newAuth0 returns an Auth0 where a house's application is known; with change,
+// if not nil, one of its own.
+func newAuth0(t testing.TB, change func(*demo.Auth0Options)) *auth0 {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	a := usual.auth0
+	switch {
+	case change != nil || usual.inUse:
+		a = makeAuth0(t, change)
+	case a == nil:
+		a = makeAuth0(t, nil)
+		usual.auth0 = a
+		fallthrough
+	default:
+		usual.inUse = true
+		t.Cleanup(func() { usual.inUse = false })
+	}
+	return &auth0{Auth0: a, t: t, issuer: a.Issuer(), addr: mustURL(a.Issuer()).Host}
+}
+
+// makeAuth0 makes one with an address of its own: in this part of the loopback
+// nothing else takes ports.
+func makeAuth0(t testing.TB, change func(*demo.Auth0Options)) *demo.Auth0 {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.83.72.61:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	o.Issuer = "http://" + l.Addr().String() + "/"
+	o := demo.Auth0Options{Issuer: "http://" + l.Addr().String() + "/", ClientID: "shiny", ClientSecret: "a client secret",
+		LogoutURLs: []string{"https://apps.test/callback", "https://apps.test/bye", "https://elsewhere.test/bye"}}
+	for _, path := range []string{"/callback", "/", "/reports/", "/reports/cb"} {
+		o.Callbacks = append(o.Callbacks, "https://apps.test"+path, "http://apps.test"+path)
+	}
+	if change != nil {
+		change(&o)
+	}
 	a, err := demo.NewAuth0(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &auth0{Auth0: a, t: t, issuer: o.Issuer, addr: l.Addr().String()}
+	return a
 }
 
 func (a *auth0) open() {

@@ -96,7 +96,9 @@ func TestWrongPasswordAndUnknownUserAreAnsweredAlike(t *testing.T) {
 	if pages[0] != pages[1] {
 		t.Errorf("a wrong password:\n%s\nan unknown user:\n%s", pages[0], pages[1])
 	}
-	await(t, "two records", func() bool { return len(h.records(t, "event.action", "login_failed", "event.reason", "wrong_password")) == 2 })
+	await(t, "two records", func() bool {
+		return len(h.records(t, "event.action", "login_failed", "event.reason", "wrong_password")) == 2
+	})
 	for _, r := range h.records(t, "event.action", "login_failed") {
 		if u := r["user.id"]; u != nil && u != "passwd:tina" {
 			t.Errorf("a name that may be a password is in the log: %v", u)
@@ -319,4 +321,11 @@ func TestWithoutALoginThePageSaysSo(t *testing.T) {
 		p.current.Store(&s)
 	}})
 	h.browser().visit("/admin/").want(t, 403, "Nobody can sign in here yet", "AUTH_PASSWD_FILE")
+}
+
+func write(t testing.TB, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -249,22 +249,6 @@ func (p *Proxy) serveHTTP(start func(string, func(context.Context) error), l net
 	return srv
 }
 
-// passwdChanged ends the sessions of people whose line was changed or removed.
-func (p *Proxy) passwdChanged() {
-	p.current.Load().gate.BumpEpoch()
-	n, err := p.registry.EndWhere(func(v session.Info) bool {
-		if v.Line == "" {
-			return false
-		}
-		now, there := p.passwd.Fingerprint(v.Key.Subject)
-		return !there || now != v.Line
-	}, session.WhyPasswordChanged)
-	p.log.Logger().Info("flat file read anew", zap.Int("fastproxy.users", p.passwd.Users()), zap.Int("fastproxy.sessions_ended", n), zap.Error(err))
-	for _, w := range p.passwd.Warnings() {
-		p.log.Logger().Warn(w)
-	}
-}
-
 // stateFailed hears of endings and activity that are not on disk. A session
 // that ended is over in this process; after a restart a copy of its cookie
 // could live again, which somebody must know.
@@ -284,15 +268,14 @@ func (p *Proxy) sessionEnded(v session.Info, why session.Why, streams int) {
 		Reason: string(why), Streams: streams})
 }
 
-func (p *Proxy) passwdBroken(err error) {
-	p.log.Logger().Error("the flat file has mistakes; the last good one stays in force", zap.Error(err))
-}
-
 // newGate returns the gate of one generation.
 func (p *Proxy) newGate(s *snapshot) (*gate.Gate, error) {
 	c := gate.Config{Sealer: s.sealer, Store: p.store, Issuer: s.settings.Issuer(), GroupsClaim: s.groupsClaim}
 	if p.passwd != nil {
 		c.PasswdFingerprint = p.passwd.Fingerprint
+		if s.settings.Passwd.GroupsFile != "" {
+			c.PasswdGroups = p.passwd.Groups
+		}
 	}
 	if s.bearer {
 		c.Bearer = bearer{p.keys, jwks.Expect{Issuer: s.settings.Issuer(), Audience: []string{s.settings.Auth0.Audience}, ClientID: s.settings.Auth0.ClientID}}

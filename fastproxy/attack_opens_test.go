@@ -126,9 +126,7 @@ func TestASocketOpensOnlyAppsOfItsVisitor(t *testing.T) {
 			if !refused {
 				t.Fatalf("found %s, want c[4500", all)
 			}
-			if !strings.Contains(p.log.String(), "app_not_admitted") {
-				t.Error("no audit record")
-			}
+			p.awaitRecord(t, "event.dataset", "fastproxy.audit", "event.reason", "app_not_admitted")
 		})
 	}
 }

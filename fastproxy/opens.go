@@ -73,7 +73,7 @@ func (p *Proxy) inspectorOf(x *exchange, r *route) func(b []byte) (pass int, bye
 		if ok {
 			return n, nil
 		}
-		p.log.Event(e)
+		go p.log.Event(e) // it may wait for room, and this is an event loop
 		return n, &relay.Farewell{ToClient: shiny.Farewell(kind, shiny.EndDenied), Reason: e.Reason}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"fastproxy/fastproxy/audit"
 	"fastproxy/fastproxy/gate"
 	"fastproxy/fastproxy/identity"
+	"fastproxy/fastproxy/loop"
 	"fastproxy/fastproxy/oidc"
 	"fastproxy/fastproxy/passwd"
 	"fastproxy/fastproxy/relay"
@@ -35,6 +36,7 @@ type Proxy struct {
 	store    *session.Memory
 	registry *session.Registry
 	relay    *relay.Relay
+	loops    []*loop.Loop // that relay's tunnels wait in; taken by Run
 	box      *secret.Box
 	formKey  secret.Key
 	keys     *jwks.Keys     // nil without an issuer
@@ -75,7 +77,8 @@ func (p *Proxy) open(set *Settings) error {
 	if err := p.openLogins(set); err != nil {
 		return err
 	}
-	p.relay = relay.New(relay.Options{})
+	p.openLoops()
+	p.relay = relay.NewOn(p.loops, relay.Options{})
 	s, err := p.newSnapshot(set)
 	if err != nil {
 		return err
@@ -167,6 +170,7 @@ func (p *Proxy) Close() error {
 	if s := p.current.Load(); s != nil {
 		s.gate.Close()
 	}
+	p.discardLoops()
 	if p.store != nil {
 		return p.store.Close()
 	}
@@ -221,6 +225,10 @@ func (p *Proxy) Run(ctx context.Context) error {
 
 // startParts starts everything that works beside the requests.
 func (p *Proxy) startParts(start func(string, func(context.Context) error)) {
+	for _, l := range p.loops {
+		start("event loop", l.Run)
+	}
+	p.loops = nil // they end themselves
 	start("sessions", p.registry.Run)
 	start("session journal", p.store.Run)
 	for addr, b := range p.current.Load().backends {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -75,10 +76,18 @@ type source struct {
 	syntax     *ast.File
 }
 
-// sources parses every Go file of the project, for whatever system it is.
-func sources(t *testing.T) (all []source) {
+// sources returns every Go file of the project, for whatever system it is.
+func sources(t *testing.T) []source {
 	t.Helper()
-	err := filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
+	all, err := parsed()
+	if err != nil || len(all) < 100 {
+		t.Fatalf("%d files, %v", len(all), err)
+	}
+	return all
+}
+
+var parsed = sync.OnceValues(func() (all []source, err error) {
+	err = filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
 		switch base := filepath.Base(name); {
 		case err != nil:
 			return err
@@ -100,11 +109,8 @@ func sources(t *testing.T) (all []source) {
 		all = append(all, s)
 		return nil
 	})
-	if err != nil || len(all) < 100 {
-		t.Fatalf("%d files, %v", len(all), err)
-	}
-	return all
-}
+	return all, err
+})
 
 func floorOf(room string) int {
 	return slices.IndexFunc(floors, func(rooms []string) bool { return slices.Contains(rooms, room) })

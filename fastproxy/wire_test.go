@@ -100,7 +100,7 @@ func goldenWire(t *testing.T, file string) {
 // machineToken runs a pocket Auth0 and returns it with a bearer token of
 // shiny@clients.
 func machineToken(t *testing.T) (issuer, token string) {
-	a := newAuth0(t, demo.Auth0Options{ClientID: "shiny", ClientSecret: "a client secret", Callbacks: []string{"http://localhost:3000/callback"}, Audiences: []string{"https://api.test"}})
+	a := newAuth0(t, func(o *demo.Auth0Options) { o.Audiences = []string{"https://api.test"} })
 	a.open()
 	resp, err := http.PostForm(a.issuer+"oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"shiny"}, "client_secret": {"a client secret"}, "audience": {"https://api.test"}})
 	if err != nil {

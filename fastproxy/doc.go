@@ -46,11 +46,26 @@
 //
 // # One WebSocket
 //
-// upgrade.go sends the handshake as any request. On 101 it first binds the
-// tunnel to the visitor's session (the design had this after relay.Join: bound
-// before, a session that ended meanwhile is still answered with a plain 401),
-// writes Shiny's own 101, gives both connections with the bytes already read to
-// relay.Join, and starts it. The goroutine that served the request ends.
+// The handshake goes the same road. On 101 the tunnel is first bound to the
+// visitor's session (the design had this after relay.Join: bound before, a
+// session that ended meanwhile is still answered with a plain 401), then
+// Shiny's own 101 is written, both connections with the bytes already read go
+// to relay.Join, and it starts. The goroutine that served the request ends.
+//
+// Relay has two engines behind one conformance suite: goroutines, on every
+// connection and system, and event loops, one for each processor, for plain
+// sockets on Linux. The second is what a large audience needs: a silent tunnel
+// is two rows of a table and a struct. What Proxy hands to relay may therefore
+// run on a loop and must not block: done callbacks, inspectors, endings.
+//
+// # Apps inside a connection
+//
+// Shiny Server's client opens apps by name inside one SockJS connection. Where
+// the mounts of a server do not all have one rule, opens.go gives the tunnel,
+// or the xhr_send body, a reader (shiny.Opens) that asks for each name whether
+// the visitor could have it by its address (policy.Table.Reaches), before the
+// last byte of the command passes. Ids in SockJS paths are capabilities;
+// sockets.go remembers whose they are.
 //
 // # What is true of a session
 //

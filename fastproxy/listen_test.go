@@ -63,6 +63,7 @@ func TestStopLetsAnswersFinishAndClosesTheRest(t *testing.T) {
 	socket.wantEnd("") // without a Close frame
 	s.wantGone()
 	socket.close()
+	s.close()
 	<-stopped
 }
 

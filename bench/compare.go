@@ -279,7 +279,9 @@ func (s *stage) run(ctx context.Context, round int, scenario *PlanScenario, a *a
 	if a.process != nil {
 		t.Pids = append(t.Pids, a.process.cmd.Process.Pid)
 	}
+	before := s.effort()
 	result, err := scenarioKinds[scenario.Kind].run(ctx, scenario, t, live)
+	run.OtherCores = s.otherCores(before)
 	if err == nil {
 		err = result.Err()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -179,5 +180,11 @@ func TestCommandsRunOnTheirCoresAndWeStayOnOurs(t *testing.T) {
 	}
 	if err := startOn(shell("true", t.TempDir(), nil), []int{900}); err == nil || !strings.Contains(err.Error(), "pin to cores [900]") {
 		t.Errorf("a core that is not there: %v", err)
+	}
+}
+
+func TestBusySecondsLeaveOutIdleAndGuests(t *testing.T) {
+	if got := busySeconds("cpu  100 20 30 9000 800 5 6 7 50 60\ncpu0 1 1 1 1\n"); math.Abs(got-1.68) > 1e-9 {
+		t.Errorf("got %v, want 1.68: user, nice, system, irq, softirq, steal", got)
 	}
 }

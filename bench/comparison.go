@@ -2,6 +2,7 @@ package bench
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -47,6 +48,9 @@ type ComparedRun struct {
 	Target   string  `json:"target"`
 	Result   *Result `json:"result,omitempty"`
 	Error    string  `json:"error,omitempty"` // why there is none, or why it does not count
+	// OtherCores is how many cores programs that have no part in it used while
+	// it ran.
+	OtherCores float64 `json:"other_cores"`
 }
 
 // Spread is a figure over the rounds in which it was measured.
@@ -80,6 +84,20 @@ func (c *Comparison) Err() error {
 		return nil
 	}
 	return &RunsFailed{Failed: failed, Of: len(c.Runs), First: first}
+}
+
+// disturbance says how busy the machine was with other things.
+func (c *Comparison) disturbance() string {
+	var cores []float64
+	for _, run := range c.Runs {
+		cores = append(cores, run.OtherCores)
+	}
+	s := spreadOf(cores)
+	if s.Max < .05 {
+		return ""
+	}
+	return fmt.Sprintf("Programs that have no part in this used %s cores while it ran (median of all runs; %s to %s).",
+		digits(s.Median), digits(s.Min), digits(s.Max))
 }
 
 // figure reads a figure of the runs of one scenario and target, by round.

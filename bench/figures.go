@@ -19,6 +19,7 @@ type figure struct {
 // telling first. Any other is shown under its key.
 var figures = []figure{
 	{"bytes_per_connection", "memory of the target per connection", size, true},
+	{"bytes_per_connection_at_end", "memory of the target per connection, at the end", size, true},
 	{"cpu_us_per_message", "CPU of the target per message", micros, true},
 	{"cpu_us_per_request", "CPU of the target per request", micros, true},
 	{"cpu_seconds_per_1000_connections", "CPU of the target per 1,000 connections", seconds, true},
@@ -28,6 +29,7 @@ var figures = []figure{
 	{"messages_per_second", "messages per second", digits, false},
 	{"requests_per_second", "requests per second", digits, false},
 	{"logins_per_second", "sign-ins per second", digits, false},
+	{"seconds_until_last_came_back", "until the last came back", seconds, true},
 	{"sessions_per_minute", "sessions per minute", digits, false},
 }
 

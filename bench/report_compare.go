@@ -31,7 +31,7 @@ type roundsRow struct {
 func (c *Comparison) WriteReport(w io.Writer) error {
 	p := &report{
 		Title: "fastbench compare: " + c.Plan, Kind: "compare", Heading: c.Plan, About: c.About,
-		Started: c.Started, Took: seconds(c.Seconds), Machine: c.Machine.line(), RowsTitle: "The targets", Notes: slices.Concat(c.Versions, c.Notes),
+		Started: c.Started, Took: seconds(c.Seconds), Machine: c.Machine.line(), RowsTitle: "The targets", Notes: slices.Concat(c.Versions, c.Notes, nonEmpty(c.disturbance())),
 	}
 	if err := c.Err(); err != nil {
 		p.Fault = strings.TrimPrefix(err.Error(), "bench: compare: ")

@@ -8,14 +8,15 @@ import (
 
 // scenarioKind is how a plan runs a scenario.
 type scenarioKind struct {
-	measure string // the derived figure that tells most
+	measure string   // the derived figure that tells most
+	omit    []string // what a table can do without
 	run     func(ctx context.Context, s *PlanScenario, t Target, live *Live) (*Result, error)
 }
 
 var scenarioKinds = map[string]scenarioKind{
-	"hold": {"bytes_per_connection", runHold},
-	"chat": {"cpu_us_per_message", runChat},
-	"http": {"cpu_us_per_request", runHTTP},
+	"hold": {"bytes_per_connection", []string{"bytes_per_connection_at_end", "messages_per_second"}, runHold},
+	"chat": {"cpu_us_per_message", []string{"connects_per_second", "messages_per_second", "handshake"}, runChat},
+	"http": {"cpu_us_per_request", []string{"connects_per_second", "handshake"}, runHTTP},
 }
 
 func runHold(ctx context.Context, s *PlanScenario, t Target, live *Live) (*Result, error) {

@@ -102,13 +102,13 @@ func (c *Comparison) besides(s ComparedScenario) []beside {
 			continue
 		}
 		for _, f := range run.Result.derived() {
-			if !seen[f.Key] {
+			if !seen[f.Key] && !slices.Contains(scenarioKinds[s.Kind].omit, f.Key) {
 				seen[f.Key] = true
 				list = append(list, beside{f.Label, derivedFigure(f.Key), f.Write})
 			}
 		}
 		for _, kind := range run.Result.timed() {
-			if !seen["p50 "+kind] {
+			if !seen["p50 "+kind] && !slices.Contains(scenarioKinds[s.Kind].omit, kind) {
 				seen["p50 "+kind] = true
 				list = append(list,
 					beside{kind + " p50", percentile(kind, func(p Percentiles) float64 { return p.P50 }), micros},
@@ -178,7 +178,7 @@ func (c *Comparison) WriteTables(w io.Writer) error {
 		b.WriteString("\n**" + c.Ended + " before it was done.**\n")
 	}
 	b.WriteString("\n")
-	for _, v := range append(slices.Clone(c.Versions), c.Notes...) {
+	for _, v := range append(slices.Concat(c.Versions, c.Notes), nonEmpty(c.disturbance())...) {
 		b.WriteString("- " + v + "\n")
 	}
 	for _, t := range c.Targets {

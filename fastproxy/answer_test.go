@@ -45,40 +45,6 @@ func TestEveryPieceOfAnAnswerReachesTheClientBeforeTheNextIsSent(t *testing.T) {
 	}
 }
 
-func TestEveryPieceOfAnUploadReachesShinyBeforeTheNextIsSent(t *testing.T) {
-	for name, c := range map[string]struct {
-		line   string
-		pieces []string
-	}{
-		"chunked":       {"Transfer-Encoding: chunked", []string{"5\r\nhello\r\n", "1\r\n \r\n", "6\r\nworld!\r\n", "0\r\n\r\n"}},
-		"with a length": {"Content-Length: 12", []string{"hello", " ", "wor", "ld!"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			d := startDoor(t, nil, nil)
-			c0 := d.dial()
-			var s *peer
-			for i := range 2 { // the second on the same two connections
-				c0.say(d.request("POST /reports/session/x/upload/1?w=", c.line))
-				if i == 0 {
-					s = d.shiny.accept()
-				}
-				h := s.wantHead("POST /session/x/upload/1?w= HTTP/1.1", c.line)
-				if strings.Contains(h, "Content-Length") == strings.Contains(h, "Transfer-Encoding") {
-					t.Fatalf("shiny was told %q", h)
-				}
-				for _, piece := range c.pieces {
-					c0.say(piece)
-					s.want(piece)
-				}
-				s.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
-				c0.want("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
-			}
-			d.shiny.wantConns(1)
-		})
-	}
-}
-
 // answers are what Shiny may say, and what the client must then see: to the
 // byte, and how it ends. Requests are HTTP/1.1 GETs unless said.
 var answers = map[string]struct {

@@ -34,7 +34,7 @@ func (c *cutConn) SetReadDeadline(time.Time) error { return nil }
 // first bytes of data; the rest comes in pieces.
 func newCutConn(rng *rand.Rand, data []byte) *conn {
 	n := rng.IntN(min(len(data), smallBuffer-10) + 1)
-	c := &conn{p: &Proxy{limits: usualLimits}, nc: &cutConn{rng: rng, data: data[n:]}}
+	c := &conn{p: &Proxy{limits: usualLimits}, inbox: inbox{nc: &cutConn{rng: rng, data: data[n:]}}}
 	c.buf = make([]byte, smallBuffer)
 	c.r = 10
 	c.w = 10 + copy(c.buf[10:], data[:n])
@@ -139,7 +139,7 @@ func TestStoppedBodyWakesItsReader(t *testing.T) {
 	far, near := net.Pipe()
 	defer far.Close()
 	defer near.Close()
-	c := &conn{p: &Proxy{limits: usualLimits}, nc: near, buf: make([]byte, smallBuffer)}
+	c := &conn{p: &Proxy{limits: usualLimits}, inbox: inbox{nc: near, buf: make([]byte, smallBuffer)}}
 	b := &bodyReader{c: c, left: 10, pace: pace{limits: &c.p.limits}}
 	read := make(chan error)
 	go func() {

@@ -1,7 +1,6 @@
 package fastproxy
 
 import (
-	"bytes"
 	"net"
 	"net/netip"
 	"sync"
@@ -17,15 +16,9 @@ var errHeadTimeout = &scanError{408, "the request head did not come in time"}
 // for a first byte it holds no buffer. Whoever reads or writes nc sets the
 // deadline for that; none is counted on to be absent.
 type conn struct {
-	p    *Proxy
-	nc   net.Conn
+	p *Proxy
+	inbox
 	peer netip.Addr // zero for Unix sockets
-
-	// The bytes that were read and not used: ahead, then buf[r:w]. The head of
-	// the exchange under way stays in buf before r.
-	buf   []byte // pooled; nil while idle
-	r, w  int
-	ahead []byte // put back, see unread
 
 	mu      sync.Mutex
 	waiting bool       // guarded by mu: for a client that has nothing to wait for itself
@@ -84,41 +77,14 @@ func (c *conn) exchange(raw []byte, err *scanError) connNext {
 	return x.finish()
 }
 
-// readHead returns the bytes of the next head, which stay as they are until
-// it is called again. No bytes and no error: the client is gone, or was idle
-// too long.
+// readHead returns the bytes of the next head, as nextHead does. No bytes and
+// no error: the client is gone, or was idle too long.
 func (c *conn) readHead() ([]byte, *scanError) {
 	if c.unused() == 0 && !c.awaitFirst() {
 		return nil, nil
 	}
-	c.gather()
 	c.nc.SetReadDeadline(time.Now().Add(c.p.limits.head))
-	seen := 0
-	for {
-		n, err := findHeadEnd(c.buf[c.r:c.w], seen)
-		if err != nil {
-			return nil, err
-		}
-		if n > maxHeadBytes {
-			return nil, errHeadTooLarge
-		}
-		if n > 0 {
-			c.r += n
-			return c.buf[c.r-n : c.r], nil
-		}
-		seen = c.w - c.r
-		if c.w == len(c.buf) && !c.makeRoom() {
-			return nil, errHeadTooLarge
-		}
-		k, rerr := c.nc.Read(c.buf[c.w:])
-		c.w += k
-		if k == 0 && rerr != nil {
-			if isTimeout(rerr) {
-				return nil, errHeadTimeout
-			}
-			return nil, nil
-		}
-	}
+	return c.nextHead()
 }
 
 // awaitFirst waits for one byte without a buffer, so that an idle connection
@@ -183,101 +149,6 @@ func (c *conn) setStream(s *streamEnd) {
 	if s != nil && left {
 		s.End(session.WhyShutdown)
 	}
-}
-
-// unused returns how many bytes were read and not used.
-func (c *conn) unused() int { return len(c.ahead) + c.w - c.r }
-
-// gather brings all unused bytes into buf, for a head to be found in them.
-func (c *conn) gather() {
-	if len(c.ahead) == 0 {
-		return
-	}
-	n := c.unused()
-	var b []byte
-	switch {
-	case n < smallBuffer:
-		b = takeSmall()
-	case n < maxHeadBytes:
-		b = takeHead()
-	default: // requests that were sent behind a body without waiting
-		b = make([]byte, n)
-	}
-	copy(b[copy(b, c.ahead):], c.buf[c.r:c.w])
-	c.dropBuffer()
-	c.buf, c.w, c.ahead = b, n, nil
-}
-
-// makeRoom gets space behind c.w for the head that begins at c.r; it reports
-// false when the head is as large as heads may be.
-func (c *conn) makeRoom() bool {
-	n := c.w - c.r
-	if n >= maxHeadBytes {
-		return false
-	}
-	b := takeHead()
-	copy(b, c.buf[c.r:c.w])
-	giveBuffer(c.buf)
-	c.buf, c.r, c.w = b, 0, n
-	return true
-}
-
-func (c *conn) dropBuffer() {
-	giveBuffer(c.buf)
-	c.buf, c.r, c.w = nil, 0, 0
-}
-
-// findHeadEnd returns the length of the head in b, through its empty line, or
-// 0 while it is not complete. A bare LF is refused as soon as it is there: a
-// head that ends by bare LFs would otherwise hang until the deadline. Bytes
-// before seen were looked at before.
-func findHeadEnd(b []byte, seen int) (int, *scanError) {
-	for i := max(seen-1, 0); ; {
-		j := bytes.IndexByte(b[i:], '\n')
-		if j < 0 {
-			return 0, nil
-		}
-		i += j
-		if i == 0 || b[i-1] != '\r' {
-			return 0, errBareLF
-		}
-		if i == 1 {
-			return 0, errRequestLine // an empty line before the request line
-		}
-		if i >= 3 && b[i-2] == '\n' {
-			return i + 1, nil
-		}
-		i++
-	}
-}
-
-// read reads what comes behind the head: unused bytes first, then the socket's.
-func (c *conn) read(p []byte) (int, error) {
-	if len(c.ahead) > 0 {
-		n := copy(p, c.ahead)
-		c.ahead = c.ahead[n:]
-		return n, nil
-	}
-	if c.r < c.w {
-		n := copy(p, c.buf[c.r:c.w])
-		c.r += n
-		return n, nil
-	}
-	return c.nc.Read(p)
-}
-
-// unread puts back the last bytes that read returned; b is copied.
-func (c *conn) unread(b []byte) {
-	if len(b) > 0 {
-		c.ahead = append(append([]byte(nil), b...), c.ahead...)
-	}
-}
-
-// takeRest gives away all bytes behind the head, for a tunnel.
-func (c *conn) takeRest() []byte {
-	rest := append(c.ahead, c.buf[c.r:c.w]...)
-	c.r, c.ahead = c.w, nil
-	return rest
 }
 
 // linger closes after the last answer so that the client can read it: closing

@@ -186,13 +186,3 @@ func openDescriptors(t *testing.T) int {
 	}
 	return len(all)
 }
-
-// eventually waits until something is so.
-func (d *door) eventually(what string, so func() bool) {
-	d.t.Helper()
-	for end := time.Now().Add(patient); !so(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			d.t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}

@@ -221,3 +221,32 @@ func (d *door) requestBy(cookie, what string, lines ...string) string {
 
 // quickly makes the watching of clients begin at once.
 func quickly(p *Proxy) { p.limits.watch = time.Microsecond }
+
+// eventually waits until something is so.
+func (d *door) eventually(what string, so func() bool) {
+	d.t.Helper()
+	for end := time.Now().Add(patient); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			d.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// eventuallyLogged waits for a log line that holds all of these.
+func (d *door) eventuallyLogged(parts ...string) {
+	d.t.Helper()
+	d.eventually("a log line with "+strings.Join(parts, " and "), func() bool {
+		for _, l := range strings.Split(d.log.String(), "\n") {
+			n := 0
+			for _, part := range parts {
+				if strings.Contains(l, part) {
+					n++
+				}
+			}
+			if n == len(parts) {
+				return true
+			}
+		}
+		return false
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"fastproxy/fastproxy"
 	"fastproxy/fastproxy/audit"
@@ -29,29 +31,23 @@ func (c *demoCommand) run() int {
 		return demoFailed(err)
 	}
 	defer os.RemoveAll(dir)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	// A terminal that is closed ends the demo too, and nothing of it stays:
+	// not even when Ctrl-C comes twice, so the signals are ours to the end.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
 	defer stop()
-
-	auth0At, shinyAt, err := neighbourListeners()
-	if err != nil {
-		return demoFailed(err)
-	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	port, err := freePort(c.Port)
 	if err != nil {
 		return demoFailed(err)
 	}
 	origin := "http://localhost:" + strconv.Itoa(port)
-	auth0, err := demo.NewAuth0(demo.Auth0Options{
-		Issuer: "http://" + auth0At.Addr().String() + "/", ClientID: "demo", ClientSecret: "demo-client-secret",
-		Callbacks: []string{origin + "/callback"}, LogoutURLs: []string{origin + "/callback"},
-	})
+	n, err := newNeighbours(origin)
 	if err != nil {
 		return demoFailed(err)
 	}
-	shiny := demo.NewShiny(demo.ShinyOptions{Links: []demo.Link{
-		{Href: "/.fastproxy/session", Label: "Your session"}, {Href: "/admin/", Label: "Admin"}, {Href: "/logout", Label: "Sign out"},
-	}})
-	set, err := demoSettings(dir, origin, port, auth0.Issuer(), shinyAt.Addr().(*net.TCPAddr).Port)
+	defer n.close()
+	set, err := demoSettings(dir, origin, port, n)
 	if err != nil {
 		return demoFailed(err)
 	}
@@ -64,22 +60,72 @@ func (c *demoCommand) run() int {
 	if err != nil {
 		return demoFailed(err)
 	}
-
 	fmt.Printf("Open %s/ and sign in as kim (sees every company) or sam (sees only DL). Ctrl-C ends it.\n", origin)
-	var neighbours sync.WaitGroup
-	neighbours.Go(func() {
-		if err := demo.Run(ctx, auth0At, auth0, shinyAt, shiny); err != nil {
-			fmt.Fprintln(os.Stderr, "fastproxy:", err)
-		}
-		stop()
+	var running sync.WaitGroup
+	running.Go(func() {
+		n.run(ctx)
+		end() // the one cannot do without the others
 	})
 	err = p.Run(ctx)
-	neighbours.Wait()
+	running.Wait()
 	if err != nil {
 		return demoFailed(err)
 	}
 	return 0
 }
+
+// neighbours are the pocket Auth0 and the pocket Shiny. They are on 127.0.0.1,
+// the proxy is on localhost: cookies know no ports, only hosts.
+type neighbours struct {
+	auth0                     *demo.Auth0
+	shiny                     *demo.Shiny
+	auth0At, shinyAt, adminAt net.Listener
+}
+
+func newNeighbours(origin string) (n *neighbours, err error) {
+	n = &neighbours{}
+	for _, at := range []*net.Listener{&n.auth0At, &n.shinyAt, &n.adminAt} {
+		if *at, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			n.close()
+			return nil, err
+		}
+	}
+	n.auth0, err = demo.NewAuth0(demo.Auth0Options{
+		Issuer: "http://" + n.auth0At.Addr().String() + "/", ClientID: "demo", ClientSecret: "demo-client-secret",
+		Callbacks: []string{origin + "/callback"}, LogoutURLs: []string{origin + "/callback"},
+	})
+	if err != nil {
+		n.close()
+		return nil, err
+	}
+	n.shiny = demo.NewShiny(demo.ShinyOptions{Links: []demo.Link{
+		{Href: "/.fastproxy/session", Label: "Your session"}, {Href: "/admin/", Label: "Admin"}, {Href: "/logout", Label: "Sign out"},
+	}})
+	return n, nil
+}
+
+// run serves both until ctx ends. The pocket Shiny has a second port for
+// /admin/: what one rule lets in and another does not must not be one upstream.
+func (n *neighbours) run(ctx context.Context) {
+	admin := &http.Server{Handler: n.shiny.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	var running sync.WaitGroup
+	running.Go(func() { admin.Serve(n.adminAt) })
+	if err := demo.Run(ctx, n.auth0At, n.auth0, n.shinyAt, n.shiny); err != nil {
+		fmt.Fprintln(os.Stderr, "fastproxy:", err)
+	}
+	admin.Close()
+	running.Wait()
+}
+
+func (n *neighbours) close() {
+	for _, at := range []net.Listener{n.auth0At, n.shinyAt, n.adminAt} {
+		if at != nil {
+			at.Close()
+		}
+	}
+}
+
+func portOf(l net.Listener) string { return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) }
 
 func (c *demoCommand) logFile() string {
 	if c.Log == "" {
@@ -91,18 +137,6 @@ func (c *demoCommand) logFile() string {
 func demoFailed(err error) int {
 	fmt.Fprintln(os.Stderr, "fastproxy: demo:", err)
 	return exitFailed
-}
-
-// neighbourListeners opens the pocket servers' ports. They are on 127.0.0.1,
-// the proxy is on localhost: cookies know no ports, only hosts.
-func neighbourListeners() (auth0, shiny net.Listener, err error) {
-	if auth0, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		return nil, nil, err
-	}
-	if shiny, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		auth0.Close()
-	}
-	return auth0, shiny, err
 }
 
 // freePort returns the wanted port, or any free one when it is taken.
@@ -118,8 +152,7 @@ func freePort(want int) (int, error) {
 }
 
 // demoSettings are what somebody would write into a .env for this.
-func demoSettings(dir, origin string, port int, issuer string, shinyPort int) (*fastproxy.Settings, error) {
-	shiny := strconv.Itoa(shinyPort)
+func demoSettings(dir, origin string, port int, n *neighbours) (*fastproxy.Settings, error) {
 	ops, err := freePort(0)
 	if err != nil {
 		return nil, err
@@ -130,10 +163,10 @@ func demoSettings(dir, origin string, port int, issuer string, shinyPort int) (*
 		listen = append(listen, "[::1]:"+strconv.Itoa(port)) // browsers may try it first for localhost
 	}
 	return fastproxy.LoadSettings(fastproxy.SourceFlags{Dir: dir, Environ: []string{
-		"AUTH0_ISSUER_URL=" + issuer, "AUTH0_CLIENT_ID=demo", "AUTH0_CLIENT_SECRET=demo-client-secret",
+		"AUTH0_ISSUER_URL=" + n.auth0.Issuer(), "AUTH0_CLIENT_ID=demo", "AUTH0_CLIENT_SECRET=demo-client-secret",
 		"AUTH0_CALLBACK_URL=" + origin + "/callback", "AUTH0_GROUPS_CLAIM=" + demo.DefaultGroupsClaim,
 		"LISTEN=" + strings.Join(listen, ","), "OPS_LISTEN=127.0.0.1:" + strconv.Itoa(ops),
-		"SHINY_HOST=127.0.0.1", "SHINY_PORT=" + shiny, "SHINY_ADMIN_PORT=" + shiny, "ADMIN_GROUPS=Admin",
+		"SHINY_HOST=127.0.0.1", "SHINY_PORT=" + portOf(n.shinyAt), "SHINY_ADMIN_PORT=" + portOf(n.adminAt), "ADMIN_GROUPS=Admin",
 		"STATE_DIR=" + filepath.Join(dir, "state"),
 	}})
 }

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	// kong: maintained, no dependencies of its own, commands are plain structs.
 	"github.com/alecthomas/kong"
@@ -73,9 +74,14 @@ func (c *serveCommand) run() int {
 	return serve(set)
 }
 
-// serve runs the proxy until SIGTERM or SIGINT; SIGHUP opens the log file anew.
+// serve runs the proxy until SIGTERM or SIGINT, a second of which ends it at
+// once; SIGHUP opens the log file anew.
 func serve(set *fastproxy.Settings) int {
 	syscall.Umask(0o077) // what it writes is nobody else's to read
+	// A log's reader that goes away costs records, not the people who are here.
+	signal.Ignore(syscall.SIGPIPE)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
 	log, err := audit.Open(set.Log.File, set.Log.Level)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fastproxy:", err)
@@ -87,14 +93,17 @@ func serve(set *fastproxy.Settings) int {
 		fmt.Fprintln(os.Stderr, "fastproxy:", err)
 		return exitFailed
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	onHangup := func() { reopen(log) }
 	if term.IsTerminal(int(os.Stdout.Fd())) {
 		p.Greet(os.Stdout)
+		onHangup = stop // its terminal was closed
 	} else {
 		p.LogStart(buildVersion())
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	go reopenOnHangup(ctx, log)
+	go awaitHangup(ctx, hangup, onHangup)
 	if err := p.Run(ctx); err != nil {
 		log.Logger().Error("stopped", zap.Error(err))
 		return exitFailed
@@ -102,24 +111,29 @@ func serve(set *fastproxy.Settings) int {
 	return 0
 }
 
-func reopenOnHangup(ctx context.Context, log *audit.Log) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func awaitHangup(ctx context.Context, hangup <-chan os.Signal, do func()) {
 	for {
 		select {
 		case <-hangup:
-			if err := log.Reopen(); err != nil {
-				log.Logger().Error("cannot open the log file anew; the old one stays", zap.Error(err))
-			}
+			do()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+func reopen(log *audit.Log) {
+	if err := log.Reopen(); err != nil {
+		log.Logger().Error("cannot open the log file anew; the old one stays", zap.Error(err))
+	}
+}
+
+// closeLog waits for the last records, but not for ever: the writer may be
+// stuck.
 func closeLog(log *audit.Log) {
-	if err := log.Close(context.Background()); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := log.Close(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "fastproxy:", err)
 	}
 }

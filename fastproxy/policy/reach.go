@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
 	"fastproxy/fastproxy/identity"
@@ -40,20 +39,34 @@ func (t *Table) Reaches(upstream, path string, p *identity.Principal) bool {
 // all that the upstream serves. Where it is false, a connection that lets its
 // client name what it opens has to be watched.
 func (t *Table) OneForAll(upstream string) bool {
-	whole := slices.ContainsFunc(t.mounts, func(m Mount) bool { return sameServer(m.Upstream, upstream) && m.UpstreamPath == "/" })
-	return whole && t.OneRule(upstream)
+	s := t.servers[upstream]
+	return s.oneRule && s.whole
 }
 
 // OneRule reports whether all mounts of an upstream have the same rule. A plain
 // R process is one app whatever the path: it cannot have two.
-func (t *Table) OneRule(upstream string) bool {
-	rules := make(map[string]bool)
+func (t *Table) OneRule(upstream string) bool { return t.servers[upstream].oneRule }
+
+// sharing is what the mounts of one server have in common.
+type sharing struct {
+	oneRule bool
+	whole   bool // some mount serves all that the server has
+}
+
+// share looks at every server once, for OneForAll and OneRule.
+func (t *Table) share() {
+	t.servers = make(map[string]sharing)
 	for i := range t.mounts {
-		if m := &t.mounts[i]; sameServer(m.Upstream, upstream) {
-			rules[m.Rule.String()] = true
+		of := &t.mounts[i]
+		s := sharing{oneRule: true}
+		for j := range t.mounts {
+			if m := &t.mounts[j]; sameServer(m.Upstream, of.Upstream) {
+				s.oneRule = s.oneRule && m.Rule.String() == of.Rule.String()
+				s.whole = s.whole || m.UpstreamPath == "/"
+			}
 		}
+		t.servers[of.Upstream] = s
 	}
-	return len(rules) <= 1
 }
 
 // sameServer reports whether two upstreams are one server. This machine has

@@ -58,7 +58,7 @@ func TestOnlyServersWithSeveralRulesAreWatched(t *testing.T) {
 	table := reachTable(t)
 	for upstream, want := range map[string][2]bool{
 		"http://127.0.0.1:3838": {false, false},
-		"http://localhost:3838": {false, false},
+		"http://[::1]:3838":     {false, false},
 		"http://127.0.0.1:4000": {false, true}, // one rule, but not for all it serves
 		"http://127.0.0.1:5000": {true, true},
 	} {

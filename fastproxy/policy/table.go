@@ -24,6 +24,7 @@ type Table struct {
 	byPath   map[string]entry
 	depth    int  // segments of the deepest entry
 	nonASCII bool // some mount's path is not all ASCII
+	servers  map[string]sharing
 }
 
 // entry is what a path without its last slash leads to.
@@ -68,6 +69,7 @@ func NewTable(mounts []Mount) (*Table, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+	t.share()
 	return t, nil
 }
 

@@ -9,7 +9,7 @@ const tokenLen = 32
 const cut = "…"
 
 // RedactPath appends path as it may be written to a log and returns the
-// longer dst. Cut to "…" are: every run of 32 or more hex digits (Shiny's
+// longer dst. Cut to "…" are: every run of 31 or more hex digits (Shiny's
 // session tokens; a percent-encoded digit counts as the digit), the robust
 // ids and tokens of n=, o= and t= after __sockjs__, and the SockJS session
 // id, all of which let their reader join or feed the session. A query or a
@@ -55,7 +55,7 @@ func appendWithoutTokens(dst, seg []byte) []byte {
 	for len(seg) > 0 {
 		digits, width := hexRun(seg)
 		switch {
-		case digits >= tokenLen:
+		case digits >= tokenLen-1: // "%30…" shows one digit more than it is
 			dst = append(dst, cut...)
 		case digits > 0:
 			dst = append(dst, seg[:width]...)

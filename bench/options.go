@@ -22,6 +22,10 @@ type Target struct {
 	// 127.0.0.x as the ports ask for.
 	Sources []string
 	Timeout time.Duration // for connect, handshake and each answer; default 30 s
+	// Loops is how many event loops share the connections of hold, chat and
+	// http; default 1, which is enough until a report says that the client was
+	// the bottleneck.
+	Loops int
 
 	Pids     []int    // processes whose memory, CPU and descriptors are watched
 	PidFiles []string // files that hold one, read again when that process is gone
@@ -46,6 +50,8 @@ type HoldOptions struct {
 	// one that restarts the target.
 	Hook      string
 	HookAfter time.Duration
+
+	settle time.Duration // the target is left alone for that long before its memory is read; default 1 s
 }
 
 // ChatOptions are Chat's.

@@ -49,6 +49,7 @@ type Counts struct {
 	Failed     int `json:"failed"`      // attempts that failed: no connection, or another status than wanted
 	Lost       int `json:"lost"`        // established connections the other side ended
 	Reopened   int `json:"reopened"`    // of the lost, those that came back
+	Retries    int `json:"retries"`     // attempts to come back that failed
 	OpenAtEnd  int `json:"open_at_end"` // before we closed them
 	Sent       int `json:"sent"`        // messages or requests in the measured time
 	Answered   int `json:"answered"`    // of those
@@ -152,7 +153,11 @@ func (r *Result) Err() error {
 		}
 	}
 	add(r.Counts.Failed, "failed")
-	add(r.Counts.Lost, "lost")
+	if r.Scenario == "hold" { // --reconnect was asked for, else none came back
+		add(r.Counts.Lost-r.Counts.Reopened, "lost")
+	} else {
+		add(r.Counts.Lost, "lost")
+	}
 	add(r.Counts.Wrong, "answered wrongly")
 	add(r.Counts.Unanswered, "not answered")
 	if len(wrong) == 0 {

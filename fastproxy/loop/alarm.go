@@ -21,6 +21,9 @@ func (l *Loop) NewAlarm(f func(now int64)) *Alarm {
 // that is over, in place of any moment before.
 func (a *Alarm) Set(at int64) { a.at = min(at, never-1) }
 
+// SetEarlier is Set, unless the alarm goes off before that anyway.
+func (a *Alarm) SetEarlier(at int64) { a.at = min(a.at, at) }
+
 // Stop takes the moment away. The alarm may be set again.
 func (a *Alarm) Stop() { a.at = never }
 

@@ -162,7 +162,8 @@ func ResetOnClose(fd int) error {
 		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
 }
 
-func closeFD(fd int) { unix.Close(fd) }
+// CloseFD closes a descriptor that no loop watches.
+func CloseFD(fd int) { unix.Close(fd) }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	ip := a.Addr()

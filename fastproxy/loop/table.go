@@ -115,7 +115,7 @@ func (l *Loop) Release(key Key) (fd int, err error) {
 }
 
 // Close closes the descriptor. Events of it that are on their way are lost.
-func (l *Loop) Close(key Key) { closeFD(l.forget(key)) }
+func (l *Loop) Close(key Key) { CloseFD(l.forget(key)) }
 
 func (l *Loop) forget(key Key) (fd int) {
 	r := l.row(key)

@@ -40,4 +40,4 @@ func Listen(at netip.AddrPort) (fd int, on netip.AddrPort, err error) {
 func Accept(listener int) (fd int, peer netip.AddrPort, err error) { return -1, peer, errSystem }
 func SocketError(fd int) error                                     { return errSystem }
 func ResetOnClose(fd int) error                                    { return errSystem }
-func closeFD(int)                                                  {}
+func CloseFD(int)                                                  {}

@@ -1,0 +1,159 @@
+//go:build linux
+
+package bench
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func mustChat(t *testing.T, o ChatOptions) *Result {
+	t.Helper()
+	o.Ramp, o.Warmup = cmp.Or(o.Ramp, Max), cmp.Or(o.Warmup, 50*time.Millisecond)
+	r, err := Chat(t.Context(), o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestChatSendsOnScheduleAndChecksEveryAnswer(t *testing.T) {
+	p := newParrot(t)
+	for name, o := range map[string]ChatOptions{
+		"text":      {Rate: 500, Size: Sizes{64, 1024}},
+		"ping":      {Rate: 500, Size: Sizes{32, 125}, Ping: true},
+		"long":      {Rate: 50, Size: Sizes{70_000, 400_000}},
+		"fragments": {Rate: 500, Size: Sizes{64, 64}},
+		"two loops": {Rate: 500, Target: Target{Loops: 2}},
+	} {
+		loops := o.Loops
+		o.Target = p.target("/echo")
+		if o.Loops = loops; name == "fragments" {
+			o.Target.URL = strings.Replace(o.URL, "/echo", "/fragments", 1)
+		}
+		o.N, o.For = 20, 400*time.Millisecond
+		r := mustChat(t, o)
+		want := int(float64(o.Rate) * o.For.Seconds())
+		if c := r.Counts; c.Answered != c.Sent || c.Sent < want-2 || c.Sent > want+2 || r.Err() != nil {
+			t.Errorf("%s: %+v, want %d, %v", name, c, want, r.Err())
+		}
+		if c := r.Counts; c.BytesIn != c.BytesOut || c.BytesIn < c.Answered*o.Size.Min {
+			t.Errorf("%s: %d bytes in, %d out", name, c.BytesIn, c.BytesOut)
+		}
+	}
+}
+
+func TestChatGoesFlatOut(t *testing.T) {
+	p := newParrot(t)
+	for _, inFlight := range []int{0, 1, 8} {
+		r := mustChat(t, ChatOptions{Target: p.target("/echo"), N: 50, InFlight: inFlight, For: 200 * time.Millisecond})
+		if c := r.Counts; c.Answered != c.Sent || c.Sent < 100 || r.Err() != nil {
+			t.Errorf("%d in flight: %+v, %v", inFlight, c, r.Err())
+		}
+		if r.Derived["messages_per_second"] == 0 {
+			t.Errorf("derived %v", r.Derived)
+		}
+	}
+}
+
+func TestChatNoticesChangedAndMissingAnswers(t *testing.T) {
+	p := newParrot(t)
+	r := mustChat(t, ChatOptions{Target: p.target("/mangle"), N: 5, Rate: 100, For: 200 * time.Millisecond})
+	if r.Counts.Wrong < 20 || r.Err() == nil || r.Failures[0].Kind != "wrong answer" {
+		t.Errorf("mangled: %+v, %+v", r.Counts, r.Failures)
+	}
+	target := p.target("/silent")
+	target.Timeout = 100 * time.Millisecond
+	r = mustChat(t, ChatOptions{Target: target, N: 5, Rate: 100, For: 200 * time.Millisecond})
+	if r.Counts.Unanswered != 20 || r.Err() == nil {
+		t.Errorf("silent: %+v", r.Counts)
+	}
+	r = mustChat(t, ChatOptions{Target: p.target("/close/1011"), N: 5, Rate: Max, For: 200 * time.Millisecond})
+	if r.Counts.Lost != 5 || r.CloseCodes["1011"] != 5 || r.Err() == nil {
+		t.Errorf("closed: %+v, %v", r.Counts, r.CloseCodes)
+	}
+}
+
+// TestPercentilesAgreeWithAKnownDelay asks a server that answers after a set
+// distribution of delays. On a machine that is busy with something else the
+// server itself is late; one of a few runs has to agree.
+func TestPercentilesAgreeWithAKnownDelay(t *testing.T) {
+	p := newParrot(t)
+	const within = 0.02
+	// Delays of 100 to 400 ms, more short than long ones, no two alike.
+	delay := func(u float64) time.Duration { return time.Duration((100 + 300*u*u) * float64(time.Millisecond)) }
+	var far []string
+	for range 4 {
+		random := rand.New(rand.NewPCG(1, 2))
+		p.on(func() {
+			p.delays = nil
+			p.delay = func() time.Duration { return delay(random.Float64()) }
+		})
+		// One loop answers late in order of time, so answers of one
+		// connection could overtake each other: each has its own message.
+		r := mustChat(t, ChatOptions{Target: p.target("/echo"), N: 1200, Rate: 1500, For: 1500 * time.Millisecond, Ping: true, Size: Sizes{64, 64}})
+		var really []int64
+		p.on(func() { really = slices.Clone(p.delays) })
+		slices.Sort(really)
+		got := r.Latency["ping"]
+		far = nil
+		for _, q := range []struct {
+			name  string
+			u     float64
+			found float64
+		}{{"p50", 0.5, got.P50}, {"p90", 0.9, got.P90}, {"p99", 0.99, got.P99}, {"p99.9", 0.999, got.P999}} {
+			set := float64(delay(q.u).Microseconds())
+			was := float64(really[int(q.u*float64(len(really)-1))]) / 1e3
+			t.Logf("%s: found %.0f µs, server %.0f µs, distribution %.0f µs", q.name, q.found, was, set)
+			if q.found < was*(1-within) || q.found > was*(1+within) {
+				far = append(far, q.name)
+			}
+		}
+		if len(far) == 0 {
+			return
+		}
+	}
+	t.Errorf("%v are more than 2 %% off in every run", far)
+}
+
+// TestAServerThatFreezesShowsInTheTail is the test for coordinated omission:
+// who waits for answers before asking again would ask nothing during the
+// freeze, and see one long answer for each connection.
+func TestAServerThatFreezesShowsInTheTail(t *testing.T) {
+	p := newParrot(t)
+	live := new(Live)
+	go whenMeasuring(live, func() { p.freeze(time.Second) })
+	r, err := Chat(t.Context(), ChatOptions{Target: p.target("/echo"), N: 20, Ramp: Max, Rate: 1000,
+		For: 2500 * time.Millisecond, Warmup: 50 * time.Millisecond}, live)
+	if err != nil || r.Err() != nil {
+		t.Fatal(err, r.Err())
+	}
+	if r.Counts.Sent != 2500 {
+		t.Errorf("%d sent, want 2500 as without the freeze", r.Counts.Sent)
+	}
+	got := r.Latency["echo"]
+	if got.P999 < 900_000 || got.P90 < 500_000 {
+		t.Errorf("p90 %.0f µs, p99.9 %.0f µs: the freeze of one second is not seen", got.P90, got.P999)
+	}
+
+	go whenMeasuring(live, func() { p.freeze(time.Second) })
+	live.SetPhase("")
+	r, err = HTTP(t.Context(), HTTPOptions{Target: p.target("/page/10"), Conns: 20, Rate: 1000, Size: -1, For: 2500 * time.Millisecond, Warmup: 50 * time.Millisecond}, live)
+	if err != nil || r.Err() != nil {
+		t.Fatal(err, r.Err())
+	}
+	if got := r.Latency["request"]; got.P999 < 900_000 || got.P90 < 500_000 || r.Counts.Sent != 2500 {
+		t.Errorf("%d requests, p90 %.0f µs, p99.9 %.0f µs: the freeze of one second is not seen", r.Counts.Sent, got.P90, got.P999)
+	}
+}
+
+func whenMeasuring(live *Live, do func()) {
+	for live.Phase() != "measuring" {
+		time.Sleep(time.Millisecond)
+	}
+	do()
+}

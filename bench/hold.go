@@ -1,0 +1,192 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"os/exec"
+	"sync"
+	"time"
+)
+
+const (
+	// checkFaster is how much faster than the ramp every connection is asked
+	// once whether it is alive, within checkSlowest and checkFastest.
+	checkFaster  = 4
+	checkSlowest = Rate(100)
+	checkFastest = Rate(10_000)
+)
+
+// Hold opens many WebSockets and keeps them: once all are open each is asked
+// whether it is alive, after a quiet second the target's memory is read, then
+// they are held while some are pinged. The error is nil when a run took place,
+// whatever it found; see Result.Err.
+func Hold(ctx context.Context, o HoldOptions, live *Live) (*Result, error) {
+	o.Ramp, o.For = cmp.Or(o.Ramp, 500), cmp.Or(o.For, time.Minute)
+	o.settle = cmp.Or(o.settle, time.Second)
+	if err := checkHold(&o); err != nil {
+		return nil, err
+	}
+	what := "ping"
+	if o.Echo {
+		what = "echo"
+	}
+	var talks []*talk
+	f, err := newFleet(ctx, "hold", &o.Target, o.N, o.Ramp, live, what, func(cl *client) speaker {
+		t := newTalk(cl, !o.Echo, Sizes{markSize, markSize})
+		talks = append(talks, t)
+		return t
+	})
+	if err != nil {
+		return nil, err
+	}
+	h := &hold{fleet: f, o: &o, talks: talks}
+	h.run()
+	r := f.finish()
+	h.derive(r)
+	return r, nil
+}
+
+func checkHold(o *HoldOptions) error {
+	switch {
+	case math.IsNaN(float64(o.Ping)) || o.Ping < 0 || o.Ping == Max:
+		return usage("hold: found a ping rate of %v, want one such as 100/s, or 0", o.Ping)
+	case o.For < 0 || o.HookAfter < 0:
+		return usage("hold: found a negative time")
+	case o.Hook != "" && o.HookAfter >= o.For:
+		return usage("hold: the hook's moment, %s, is not within the %s of the hold", o.HookAfter, o.For)
+	}
+	return nil
+}
+
+type hold struct {
+	*fleet
+	o     *HoldOptions
+	talks []*talk
+	idle  int // connections when the idle memory was read
+}
+
+func (h *hold) run() {
+	if !h.open() || !h.check() || !h.rest() {
+		return
+	}
+	h.live.SetPhase("holding")
+	if h.o.Reconnect {
+		h.each(func(cl *client) { cl.comeBack = true })
+	}
+	from, to := h.measure(0, h.o.For)
+	h.markFrom()
+	h.ping(h.o.Ping, int64(to))
+	var hook sync.WaitGroup
+	if h.o.Hook != "" {
+		hook.Go(func() { h.runHook(from + h.o.HookAfter) })
+	}
+	h.sleep(to)
+	h.markTo()
+	h.each(func(cl *client) { h.talks[cl.number].stop() })
+	h.lastAnswers()
+	hook.Wait()
+}
+
+// ping has connections pinged in turn; until is a moment of the run.
+func (h *hold) ping(rate Rate, until int64) {
+	if rate > 0 {
+		h.each(func(cl *client) {
+			h.talks[cl.number].start(h.shareOf(cl, rate), until+cl.offset, math.MaxInt, 0)
+		})
+	}
+}
+
+// check asks every connection once whether it is alive, and gives up what
+// does not answer.
+func (h *hold) check() bool {
+	if h.o.Ping == 0 {
+		return true
+	}
+	h.live.SetPhase("checking")
+	rate := min(max(h.o.Ramp*checkFaster, checkSlowest), checkFastest)
+	h.each(func(cl *client) {
+		t := h.talks[cl.number]
+		t.start(h.shareOf(cl, rate), forever, int(cl.open.Load()), 0)
+	})
+	sent := h.until(0, func(cl *client) bool { t := h.talks[cl.number]; return t.next >= t.limit })
+	if sent {
+		h.until(h.site.timeout, func(cl *client) bool { return cl.outstanding == 0 })
+	}
+	h.each(func(cl *client) {
+		h.talks[cl.number].stop()
+		cl.giveUp()
+	})
+	return sent
+}
+
+// giveUp counts what is under way as unanswered and waits for it no longer.
+func (cl *client) giveUp() {
+	for i := range cl.conns {
+		c := &cl.conns[i]
+		if missing := int(c.sent - c.answered); c.state == connReady && missing > 0 {
+			cl.counts.Unanswered += missing
+			cl.faults.addMany("no answer", fmt.Sprintf("an open connection did not answer within %s", cl.site.timeout), missing)
+			cl.outstanding -= missing
+			c.answered = c.sent
+		}
+	}
+}
+
+// rest leaves the target alone for a moment and reads its memory.
+func (h *hold) rest() bool {
+	h.live.SetPhase("settling")
+	h.measureClient()
+	if !h.sleep(h.elapsed() + h.o.settle) {
+		return false
+	}
+	h.idle = int(h.live.Open.Load())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.processes.look(h.elapsed().Seconds())
+	for _, p := range h.processes {
+		p.use.PSSIdle = p.last.pss
+	}
+	return true
+}
+
+// runHook runs the user's command at a moment of the run.
+func (h *hold) runHook(at time.Duration) {
+	if !h.sleep(at) {
+		return
+	}
+	began := h.elapsed().Seconds()
+	err := exec.CommandContext(h.ctx, "/bin/sh", "-c", h.o.Hook).Run() // no pipes: it may leave a server behind
+	how := "succeeded"
+	if err != nil {
+		how = "failed: " + err.Error()
+	}
+	h.note(fmt.Sprintf("The hook ran at %.1f s, took %.1f s and %s.", began, h.elapsed().Seconds()-began, how))
+}
+
+// derive makes the figures of the run.
+func (h *hold) derive(r *Result) {
+	var before, idle, end int64
+	for _, u := range r.Targets {
+		before, idle, end = before+u.PSSStart, idle+u.PSSIdle, end+u.PSSEnd
+	}
+	if idle > 0 && h.idle > 0 {
+		r.Derived["bytes_per_connection"] = float64(idle-before) / float64(h.idle)
+	}
+	if open := r.Counts.OpenAtEnd; end > 0 && idle > 0 && open > 0 {
+		r.Derived["bytes_per_connection_at_end"] = float64(end-before) / float64(open)
+	}
+	if len(r.Targets) > 0 && r.Counts.Opened > 0 {
+		// What it took to open, check and settle them.
+		r.Derived["cpu_seconds_per_1000_connections"] = h.cpuFrom / float64(r.Counts.Opened) * 1000
+	}
+	if r.Counts.Lost > 0 && h.o.Reconnect {
+		if back := r.Latency["reconnect"]; back.Count > 0 {
+			r.Derived["seconds_until_last_came_back"] = back.Max / 1e6
+		}
+		h.result.Notes = append(h.result.Notes, fmt.Sprintf("%s of %s lost connections came back.",
+			thousands(int64(r.Counts.Reopened)), thousands(int64(r.Counts.Lost))))
+	}
+	h.perSecond("messages_per_second", 2*r.Counts.Answered)
+}

@@ -16,7 +16,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## bin/fastproxy and bin/sspasswd: static, nothing of this machine in them
+build: ## bin/fastproxy, bin/sspasswd and bin/fastbench: static, nothing of this machine in them
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 
@@ -81,6 +81,23 @@ $(REALWORLD)/node_modules/.ready: $(REALWORLD)/package-lock.json
 .PHONY: bench
 bench: ## Go benchmarks (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# nginx and HAProxy are asked for only when they are missing. PEERS is for
+# fastbench compare: PEERS='--rounds 1 --scenario http-1k'.
+.PHONY: bench-peers
+bench-peers: build ## fastproxy, nginx, HAProxy and a bare Go proxy under the same loads, into bench/results/ (apt, as root; half an hour)
+	@missing=(); \
+	for program in nginx haproxy; do command -v $$program >/dev/null || [ -x /usr/sbin/$$program ] || missing+=($$program); done; \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		echo "--> installing $${missing[*]}"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq </dev/null; \
+		apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null >/dev/null; \
+	fi
+	CGO_ENABLED=0 go build -trimpath -o bin/peers ./bench/peers
+	@mkdir -p bench/results
+	PATH="$(CURDIR)/bin:$$PATH:/usr/sbin" bin/fastbench compare bench/peers/plan.yml \
+		--table bench/results/peers.md --json bench/results/peers.json --report bench/results/peers.html $(PEERS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"fastproxy/bench"
+)
+
+// targetFlags say where the load goes and what is watched there.
+type targetFlags struct {
+	URL     string        `arg:"" name:"URL" help:"Where the load goes."`
+	Header  []string      `short:"H" sep:"none" placeholder:"'NAME: VALUE'" help:"Goes with every request and upgrade. May be given several times."`
+	Cookie  string        `placeholder:"NAME=VALUE" help:"Same as -H 'Cookie: …'."`
+	Pid     []int         `help:"Process whose memory, CPU and descriptors are watched, with its descendants. May be given several times."`
+	PidFile []string      `placeholder:"FILE" help:"The same, by a file with the number in it; read again after a restart."`
+	Source  []string      `placeholder:"ADDR" help:"Local address to connect from. May be given several times."`
+	Timeout time.Duration `placeholder:"30s" help:"For connecting, for the handshake and for each answer."`
+}
+
+func (f *targetFlags) target() (bench.Target, error) {
+	lines := f.Header
+	if f.Cookie != "" {
+		lines = append(lines, "Cookie: "+f.Cookie)
+	}
+	header, err := bench.Headers(lines)
+	return bench.Target{URL: f.URL, Header: header, Sources: f.Source, Timeout: f.Timeout, Pids: f.Pid, PidFiles: f.PidFile}, err
+}
+
+// signInFlags say who signs in, and how.
+type signInFlags struct {
+	Login     []bench.Login `sep:"none" placeholder:"USER:PASSWORD" env:"FASTBENCH_LOGIN" help:"Sign in through the password form of fastproxy, Shiny Server Pro or Posit Connect. May be given several times; better kept in the variable."`
+	OIDC      bool          `name:"oidc" help:"Sign in at the identity provider that the target redirects to."`
+	AllowHost []string      `placeholder:"HOST" help:"Host that a sign-in may lead to, beside the target and loopback. May be given several times."`
+}
+
+func (f *signInFlags) signIn() bench.SignIn {
+	return bench.SignIn{Logins: f.Login, OIDC: f.OIDC, AllowHosts: f.AllowHost}
+}
+
+// signedTarget is a target for many connections of one person, signed in once.
+func signedTarget(ctx context.Context, t *targetFlags, s *signInFlags) (bench.Target, error) {
+	target, err := t.target()
+	if err != nil {
+		return target, err
+	}
+	in := s.signIn()
+	var header http.Header
+	if header, err = in.Header(ctx, target); err == nil {
+		target.Header = header
+	}
+	return target, err
+}

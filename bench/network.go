@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,7 +26,8 @@ type network struct {
 	allowed []string // further hosts for a sign-in
 	tls     *tls.Config
 
-	bytesIn, bytesOut atomic.Int64 // bodies of HTTP and payloads of messages
+	running           sync.WaitGroup // goroutines of sockets
+	bytesIn, bytesOut atomic.Int64   // bodies of HTTP and payloads of messages
 }
 
 // newNetwork checks the target. The error is a *UsageError.
@@ -58,6 +60,20 @@ func newNetwork(t *Target, s *SignIn) (*network, error) {
 	// No ALPN: what follows is HTTP/1.1, as in front of Shiny.
 	n.tls = &tls.Config{ServerName: home.Hostname(), ClientSessionCache: tls.NewLRUClientSessionCache(64)}
 	return n, nil
+}
+
+// spread adds source addresses for a loopback target where n connections ask
+// for more ports than one has. A tenth of the range is left to others, and as
+// much again as n to those that were closed just now.
+func (n *network) spread(connections int) {
+	each := localPorts() * 9 / 10
+	a, err := netip.ParseAddr(n.home.Hostname())
+	if len(n.sources) > 0 || 2*connections <= each || err != nil || !a.Is4() || !a.IsLoopback() {
+		return
+	}
+	for a = netip.AddrFrom4([4]byte{127, 0, 0, 1}); len(n.sources)*each < 2*connections; a = a.Next() {
+		n.sources = append(n.sources, a)
+	}
 }
 
 // dial connects to the host of u, with TLS for https and wss.

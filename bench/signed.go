@@ -26,7 +26,7 @@ func (s *SignIn) Header(ctx context.Context, t Target) (http.Header, error) {
 	}
 	v := newVisitor(n)
 	defer v.close()
-	if err := v.signIn(ctx, s, s.Logins[0]); err != nil {
+	if _, err := v.signIn(ctx, s, s.Logins[0]); err != nil {
 		return nil, err
 	}
 	h := t.Header.Clone()

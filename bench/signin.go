@@ -42,8 +42,9 @@ func (s *SignIn) check() error {
 }
 
 // signIn opens the app as a person would and goes through what stands before
-// it, until the app's page is there. The session is in v's jar then.
-func (v *visitor) signIn(ctx context.Context, s *SignIn, who Login) error {
+// it, until the app's page is there, which is the answer. The session is in v's
+// jar then.
+func (v *visitor) signIn(ctx context.Context, s *SignIn, who Login) (*answer, error) {
 	v.signingIn = true
 	defer func() { v.signingIn = false }()
 	w := &walk{v: v, oidc: s.OIDC, who: who, filled: map[string]bool{}}
@@ -52,13 +53,13 @@ func (v *visitor) signIn(ctx context.Context, s *SignIn, who Login) error {
 		c.accept, c.want = acceptPage, maxPage
 		a, err := v.do(ctx, c)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if c, err = w.step(a); c == nil || err != nil {
-			return err
+			return a, err
 		}
 	}
-	return faultf("sign-in", "the sign-in did not end after %d pages", maxSignInPages)
+	return nil, faultf("sign-in", "the sign-in did not end after %d pages", maxSignInPages)
 }
 
 // walk is one sign-in under way.

@@ -55,6 +55,7 @@ type call struct {
 	length int64
 	want   int64 // bytes of the answer's body to keep, decoded; the rest is counted
 	stay   bool  // redirects are an answer like any other
+	plain  bool  // the answer is read as it comes: no encoding
 }
 
 // answer is what came back.
@@ -247,7 +248,9 @@ func (v *visitor) send(conn net.Conn, c *call) error {
 func (v *visitor) fields(c *call) http.Header {
 	h := http.Header{}
 	h.Set("User-Agent", userAgent)
-	h.Set("Accept-Encoding", "gzip")
+	if !c.plain {
+		h.Set("Accept-Encoding", "gzip")
+	}
 	h.Set("Accept", "*/*")
 	if c.accept != "" {
 		h.Set("Accept", c.accept)

@@ -179,7 +179,7 @@ type echo struct {
 // listens to its WebSockets.
 func startEcho(t testing.TB) (host, port string) {
 	t.Helper()
-	sockets := make(chan net.Conn, 64)
+	ctx, leave := context.WithCancel(context.Background())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 			c, rw, err := w.(http.Hijacker).Hijack()
@@ -189,7 +189,7 @@ func startEcho(t testing.TB) (host, port string) {
 			sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
 				base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
-			sockets <- c
+			defer context.AfterFunc(ctx, func() { c.Close() })()
 			io.Copy(io.Discard, rw)
 			c.Close()
 			return
@@ -198,10 +198,7 @@ func startEcho(t testing.TB) (host, port string) {
 		json.NewEncoder(w).Encode(echo{r.Method, r.RequestURI, r.Header})
 	}))
 	t.Cleanup(func() {
-		close(sockets)
-		for c := range sockets {
-			c.Close()
-		}
+		leave()
 		server.Close()
 	})
 	host, port, _ = net.SplitHostPort(server.Listener.Addr().String())

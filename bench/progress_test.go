@@ -77,7 +77,7 @@ func TestProgressLineSaysWhatThereIs(t *testing.T) {
 
 func TestFiguresAreWrittenWithThreeDigitsAndAUnit(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{micros(0), "0 µs"}, {micros(8.234), "8.23 µs"}, {micros(999.6), "1.00 ms"}, {micros(1234), "1.23 ms"}, {micros(3.2e6), "3.20 s"},
+		{micros(0), "0 µs"}, {micros(8.234), "8.23 µs"}, {micros(999.6), "1.00 ms"}, {micros(9.9985), "10.0 µs"}, {micros(99.97), "100 µs"}, {micros(999600), "1.00 s"}, {micros(1234), "1.23 ms"}, {micros(3.2e6), "3.20 s"},
 		{size(40), "40.0 B"}, {size(4713.4), "4,713 B"}, {size(18141), "18.1 kB"}, {size(174e6), "174 MB"}, {size(25.8e9), "25.8 GB"},
 		{thousands(-1234567), "-1,234,567"}, {thousands(0), "0"}, {digits(59560), "59,560"}, {seconds(640), "10:40 min"}, {bar(.54, 4), "██▏░"},
 	} {

@@ -9,6 +9,7 @@ import (
 	htmltemplate "html/template"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -136,7 +137,9 @@ func (r *Result) facts() []named {
 		facts = append(facts, named{line[0], value})
 	}
 	for _, f := range r.derived() {
-		facts = append(facts, named{f.Label, f.Write(r.Derived[f.Key])})
+		if !slices.Contains(scenarioKinds[r.Scenario].omit, f.Key) {
+			facts = append(facts, named{f.Label, f.Write(r.Derived[f.Key])})
+		}
 	}
 	for _, kind := range r.timed() {
 		p := r.Latency[kind]
@@ -198,6 +201,9 @@ func (r *Result) rows() []named {
 	var rows []named
 	for _, line := range r.countLines() {
 		rows = append(rows, named{line[0], line[1]})
+	}
+	for _, f := range r.derived() {
+		rows = append(rows, named{f.Label, f.Write(r.Derived[f.Key])})
 	}
 	for _, u := range r.Targets {
 		rows = append(rows, named{fmt.Sprintf("process %d", u.Pid), u.line()})

@@ -18,7 +18,7 @@ func micros(us float64) string {
 		return "–"
 	case us < 999.5:
 		return digits(us) + " µs"
-	case us < 1e6:
+	case us < 999.5e3:
 		return digits(us/1e3) + " ms"
 	}
 	return digits(us/1e6) + " s"
@@ -42,11 +42,11 @@ func size(b float64) string {
 // digits writes a number with three digits that count.
 func digits(f float64) string {
 	switch a := math.Abs(f); {
-	case a >= 1000:
+	case a >= 999.5:
 		return thousands(int64(math.Round(f)))
-	case a >= 100:
+	case a >= 99.95:
 		return strconv.FormatFloat(f, 'f', 0, 64)
-	case a >= 10:
+	case a >= 9.995:
 		return strconv.FormatFloat(f, 'f', 1, 64)
 	case a == 0:
 		return "0"
@@ -55,7 +55,7 @@ func digits(f float64) string {
 }
 
 func digits4(f float64) string {
-	if math.Abs(f) >= 100 {
+	if math.Abs(f) >= 99.95 {
 		return thousands(int64(math.Round(f)))
 	}
 	return digits(f)

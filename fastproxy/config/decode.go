@@ -76,6 +76,9 @@ func (l *loader) fillList(f field, t *tree) {
 func scalars(t *tree) ([]string, error) {
 	items := []string{}
 	for _, item := range t.items {
+		if item.kind == isMap { // goccy reads http://… in a list within braces as a key and its value
+			return nil, errors.New("want a list of single values; within { } put URLs in quotes")
+		}
 		if item.kind != isScalar {
 			return nil, errors.New("want a list of single values")
 		}

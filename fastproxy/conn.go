@@ -43,7 +43,10 @@ func (c *conn) serve() {
 			c.nc.Close()
 			return
 		case connOver:
-			c.linger()
+			c.linger(c.p.limits.linger)
+			return
+		case connSlow:
+			c.linger(c.p.limits.lingerSlow)
 			return
 		}
 	}
@@ -55,6 +58,7 @@ type connNext uint8
 const (
 	connKept   connNext = iota // the next head may come
 	connOver                   // the answer was the last one
+	connSlow                   // likewise, to a client that was cut for being slow
 	connBroken                 // the answer broke off
 	connTaken                  // it is a tunnel's
 )
@@ -95,7 +99,7 @@ func (c *conn) awaitFirst() bool {
 	if n, _ := c.readWaiting(first[:], c.p.limits.idle); n == 0 {
 		return false
 	}
-	c.buf = takeSmall()
+	c.buf = takeFirst()
 	c.buf[0] = first[0]
 	c.r, c.w = 0, 1
 	return true
@@ -154,7 +158,7 @@ func (c *conn) setStream(s *streamEnd) {
 // linger closes after the last answer so that the client can read it: closing
 // with unread bytes in the socket would reset the connection and take the
 // answer with it (RFC 9112 section 9.6).
-func (c *conn) linger() {
+func (c *conn) linger(most time.Duration) {
 	defer c.nc.Close()
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
@@ -164,7 +168,7 @@ func (c *conn) linger() {
 	c.ahead = nil
 	b := takeSmall()
 	defer giveBuffer(b)
-	for end := time.Now().Add(c.p.limits.linger); ; {
+	for end := time.Now().Add(most); ; {
 		quiet := min(c.p.limits.lingerQuiet, time.Until(end))
 		if _, err := c.readWaiting(b, quiet); err != nil {
 			return

@@ -19,6 +19,30 @@ func TestSlowHeadIsCut(t *testing.T) {
 	d.shiny.wantConns(0)
 }
 
+func TestWhoIsCutForSlownessCannotStayByDripping(t *testing.T) {
+	d := startDoor(t, nil, func(p *Proxy) {
+		p.limits.head, p.limits.paceStart, p.limits.paceMost, p.limits.lingerSlow = 20*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
+		p.limits.linger, p.limits.lingerQuiet = time.Hour, time.Hour
+	})
+	for _, said := range []string{
+		"GET /reports/ HTTP/1.1\r\nX: ",
+		d.request("POST /reports/", "Content-Length: 1000000"),
+		d.request("POST /.fastproxy/password", "Content-Length: 1000", "Content-Type: application/x-www-form-urlencoded"),
+	} {
+		c0 := d.dial()
+		c0.say(said)
+		c0.head() // the answer
+		var err error
+		for err == nil {
+			time.Sleep(time.Millisecond)
+			_, err = io.WriteString(c0.nc, "x")
+		}
+		if isTimeout(err) {
+			t.Errorf("%.30q: it is still there", said)
+		}
+	}
+}
+
 func TestIdleConnectionIsClosedWithoutAWord(t *testing.T) {
 	d := startDoor(t, nil, func(p *Proxy) { p.limits.idle = 20 * time.Millisecond })
 	c0 := d.dial()

@@ -107,6 +107,8 @@ func (x *exchange) finish() connNext {
 		return connTaken
 	case x.broken:
 		return connBroken
+	case x.status == 408 || isTimeout(x.body.err) && !x.body.stopped.Load():
+		return connSlow
 	case x.closing || x.status == 0 || !x.body.ended() || x.body.err != nil:
 		return connOver
 	}

@@ -9,9 +9,11 @@ type limits struct {
 	idle time.Duration // until a head's first byte
 
 	// What a client may still be sending when its answer is complete is read
-	// for linger, or until it is silent for lingerQuiet.
+	// for linger, or until it is silent for lingerQuiet. Who was cut for being
+	// slow could make that last, byte by byte, and gets lingerSlow.
 	linger      time.Duration
 	lingerQuiet time.Duration
+	lingerSlow  time.Duration
 
 	// The allowance of a body's sender, or an answer's reader (see pace): what
 	// it begins with, the most it may grow to, and how many bytes earn a second.
@@ -35,7 +37,7 @@ type limits struct {
 // is never cut, and may pause for a minute.
 var usualLimits = limits{
 	head: 10 * time.Second, idle: 60 * time.Second,
-	linger: 10 * time.Second, lingerQuiet: 5 * time.Second,
+	linger: 10 * time.Second, lingerQuiet: 5 * time.Second, lingerSlow: time.Second,
 	paceStart: 10 * time.Second, paceMost: 60 * time.Second, paceBytes: 500,
 	watch: 50 * time.Millisecond, farewell: 2 * time.Second,
 	drain: 10 * time.Second,

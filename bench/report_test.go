@@ -27,6 +27,23 @@ func TestReportIsDrawnByARealBrowserWithoutANetwork(t *testing.T) {
 	}
 }
 
+func TestReportOfARunThatFoundLittleIsDrawnToo(t *testing.T) {
+	one := Percentiles{Count: 1, Min: 5, P50: 5, P99: 5, Max: 5, Histogram: []Bar{{From: 4, To: 6, Count: 1}}}
+	for name, r := range map[string]*Result{
+		"nothing": {Scenario: "chat", URL: "ws://h/"},
+		"one of each": {Scenario: "chat", URL: "ws://h/", Ended: "interrupted", Series: []Point{{At: 1, Messages: 1, P50: 5, P99: 5}},
+			Latency: map[string]Percentiles{"echo": one}, Targets: []TargetUse{{Command: "a", Series: []TargetPoint{{At: 1}, {At: 1}}}},
+			Sessions: []SessionTrace{{Events: []TraceEvent{{Type: "REQ_HOME", Line: 3}}}, {}}},
+		"no time at all": {Scenario: "http", URL: "http://h/", Series: []Point{{At: 1}, {At: 2}}, Sessions: []SessionTrace{{Failed: true}},
+			Latency: map[string]Percentiles{"request": {Count: 1, Histogram: []Bar{{From: 0, To: 0.1, Count: 1}}}}},
+	} {
+		dom := browse(t, writeReport(t, "r.html", r), nil)
+		if fault := attribute(dom, "data-faults"); fault != "" || attribute(dom, "data-drawn") == "" {
+			t.Errorf("%s: the page's script failed: %s", name, fault)
+		}
+	}
+}
+
 func TestReportOfAComparisonShowsBarsWithoutAScript(t *testing.T) {
 	file := writeReport(t, "compare.html", sampleComparison())
 	dom := browse(t, file, nil)

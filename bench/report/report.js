@@ -132,7 +132,8 @@
   // One session, a line of the recording in each row.
   function waterfall(place) {
     const length = (s) => Math.max(...s.events.map((e) => e.end), 0);
-    const sessions = data.sessions.filter((s) => s.events.length).sort((a, b) => (b.failed || 0) - (a.failed || 0) || length(b) - length(a));
+    const sessions = data.sessions.filter((s) => s.events && s.events.length).sort((a, b) => (b.failed || 0) - (a.failed || 0) || length(b) - length(a));
+    if (!sessions.length) { place.append("No session came to its first line."); drawn.push({ place }); return; }
     const select = document.createElement("select");
     select.setAttribute("aria-label", "Session");
     for (const s of sessions) select.add(new Option(`session ${s.session} · worker ${s.worker}, iteration ${s.iteration} · ${secs(length(s))}${s.failed ? " · failed" : ""}`));

@@ -66,7 +66,7 @@ var owners = []owner{
 }
 
 // testsOnly are for tests, wherever they are.
-var testsOnly = []string{"go.uber.org/goleak", "golang.org/x/tools/txtar", "golang.org/x/net/html", "github.com/fasthttp/websocket", "golang.org/x/sys/unix"}
+var testsOnly = []string{"go.uber.org/goleak", "golang.org/x/tools/txtar", "golang.org/x/net/html", "github.com/fasthttp/websocket", "github.com/prometheus/common", "golang.org/x/sys/unix"}
 
 // source is one Go file, as far as it matters here.
 type source struct {

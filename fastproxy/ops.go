@@ -101,7 +101,7 @@ func (p *Proxy) deleteSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	live := p.store.Peek(id)
-	if live == nil {
+	if live == nil || live.Ended() {
 		http.Error(w, "no such session in this process", http.StatusNotFound)
 		return
 	}

@@ -11,7 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+// ownGroup puts a command into a process group of its own, which Ctrl-C does
+// not reach, and has it end when this process is killed.
+func ownGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+}
 
 // endGroup asks everybody in the command's group to end, or ends them.
 func endGroup(cmd *exec.Cmd, now bool) {

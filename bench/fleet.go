@@ -212,21 +212,30 @@ func (f *fleet) measure(warmup, d time.Duration) (from, to time.Duration) {
 // markFrom and markTo read what everybody has used, at both ends of the
 // measured time.
 func (f *fleet) markFrom() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.measuredFrom = f.elapsed()
 	f.measuring.Store(int64(f.measuredFrom))
 	f.cpuFrom, f.ownFrom, f.busyFrom = f.use()
+	for _, p := range f.processes {
+		p.began = p.cpu()
+	}
 	f.measuredTo, f.cpuTo, f.ownTo, f.busyTo = f.measuredFrom, f.cpuFrom, f.ownFrom, f.busyFrom
 }
 
 func (f *fleet) markTo() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.measuredTo = f.elapsed()
 	f.cpuTo, f.ownTo, f.busyTo = f.use()
+	for _, p := range f.processes {
+		p.use.CPUSeconds = p.cpu() - p.began
+	}
 }
 
+// use looks at everybody, with mu held.
 func (f *fleet) use() (targets, own float64, busy []time.Duration) {
-	f.mu.Lock()
 	targets = f.processes.look(f.elapsed().Seconds())
-	f.mu.Unlock()
 	own, _ = cpuOf(os.Getpid())
 	for _, cl := range f.clients {
 		busy = append(busy, cl.loop.Stats().Busy)

@@ -72,7 +72,7 @@ func TestHoldKeepsNineThousandWebSockets(t *testing.T) {
 		t.Errorf("%d goroutines", r.Client.Goroutines)
 	}
 	u := r.Targets[0]
-	if u.FDsEnd-u.FDsStart != n || u.PSSIdle <= u.PSSStart || r.Derived["bytes_per_connection"] <= 0 || r.Derived["cpu_seconds_per_1000_connections"] <= 0 {
+	if u.FDsEnd-u.FDsStart != n || u.PSSIdle <= u.PSSStart || u.CPUSeconds <= 0 || r.Derived["bytes_per_connection"] <= 0 || r.Derived["cpu_seconds_per_1000_connections"] <= 0 {
 		t.Errorf("target %+v, derived %v", u, r.Derived)
 	}
 	t.Logf("client: %.0f B a connection, %.2f s CPU; target: %.0f B a connection; handshake p99 %.0f µs, ping p99 %.0f µs",

@@ -31,7 +31,8 @@ type Result struct {
 	// LowerBound says that this client was the bottleneck: the target can do
 	// at least this much.
 	LowerBound bool `json:"lower_bound"`
-	// Derived are figures made of the above: bytes_per_connection,
+	// Derived are figures made of the above, of all Targets together, where a
+	// message is a frame in one direction: bytes_per_connection,
 	// cpu_us_per_message, cpu_us_per_request, cpu_seconds_per_1000_connections,
 	// connects_per_second, messages_per_second, requests_per_second, …
 	Derived map[string]float64 `json:"derived,omitempty"`

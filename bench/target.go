@@ -26,6 +26,7 @@ type process struct {
 	use   TargetUse
 	spent float64 // CPU of those before it, which were restarted
 	first float64 // CPU at the first look
+	began float64 // cpu() when the measured time began
 	last  processUse
 }
 

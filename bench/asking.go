@@ -35,7 +35,7 @@ func newAsking(cl *client, o *HTTPOptions) *asking {
 		client: cl, head: o.Method == http.MethodHead, status: o.Status, size: o.Size,
 		what: o.Method + " " + clip(cl.site.shown, 100),
 		request: []byte(o.Method + " " + path + " HTTP/1.1\r\nHost: " + cl.site.host +
-			"\r\nUser-Agent: " + userAgent + "\r\n" + cl.site.header + "\r\n"),
+			"\r\n" + cl.site.header + "\r\n"),
 	}
 	a.alarm = cl.loop.NewAlarm(a.tick)
 	return a

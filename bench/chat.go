@@ -49,7 +49,7 @@ func checkChat(o *ChatOptions) error {
 	switch {
 	case math.IsNaN(float64(o.Rate)) || o.Rate <= 0:
 		return usage("chat: found a rate of %v, want more than 0, or max", o.Rate)
-	case o.InFlight < 1 || o.InFlight > o.N:
+	case o.N > 0 && (o.InFlight < 1 || o.InFlight > o.N):
 		return usage("chat: found %d messages in flight, want 1 to %d, one for each connection", o.InFlight, o.N)
 	case o.For < 0 || o.Warmup < 0:
 		return usage("chat: found a negative time")

@@ -69,6 +69,7 @@ func newFleet(ctx context.Context, scenario string, t *Target, n int, ramp Rate,
 	}
 	f := &fleet{ctx: ctx, site: s, live: cmp.Or(live, new(Live)), begun: time.Now(), processes: watched, rate: ramp, what: what}
 	f.live.Planned.Store(int64(n))
+	f.notes = watched.warnings(n)
 	f.result = &Result{Schema: SchemaVersion, Scenario: scenario, URL: s.shown, Started: f.begun, Machine: thisMachine(), Derived: map[string]float64{}}
 	if err := f.launch(n, min(max(t.Loops, 1), n), speak); err != nil {
 		return nil, err

@@ -68,13 +68,11 @@ type hold struct {
 }
 
 func (h *hold) run() {
+	h.each(func(cl *client) { cl.comeBack = h.o.Reconnect })
 	if !h.open() || !h.check() || !h.rest() {
 		return
 	}
 	h.live.SetPhase("holding")
-	if h.o.Reconnect {
-		h.each(func(cl *client) { cl.comeBack = true })
-	}
 	from, to := h.measure(0, h.o.For)
 	h.markFrom()
 	h.ping(h.o.Ping, int64(to))

@@ -64,6 +64,19 @@ func checkMemory(n int, s *site) error {
 	return nil
 }
 
+// warnings tell which targets may not open as many files as there will be
+// connections. Each connection may take two, or be another's: it is no reason
+// to refuse the run.
+func (all processes) warnings(n int) (notes []string) {
+	for _, p := range all {
+		if limit, ok := filesAllowed(p.pid); ok && limit-p.use.FDsStart < n {
+			notes = append(notes, fmt.Sprintf("Process %d (%s) may have %s files open; %s connections are more than that.",
+				p.pid, p.use.Command, thousands(int64(limit)), thousands(int64(n))))
+		}
+	}
+	return notes
+}
+
 // localPorts is how many ports the system has for outgoing connections.
 func localPorts() int {
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")

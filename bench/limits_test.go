@@ -39,7 +39,7 @@ func TestATargetIsTakenApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.shown != "http://127.0.0.1:3838/" || s.path != "/?token=secret" || s.host != "shiny.example.org" ||
-		s.to.String() != "127.0.0.1:3838" || s.header != "Cookie: a=b\r\nX-B: 1\r\nX-B: 2\r\n" || s.source(7).String() != "127.0.0.9" {
+		s.to.String() != "127.0.0.1:3838" || s.header != "Cookie: a=b\r\nX-B: 1\r\nX-B: 2\r\nUser-Agent: fastbench\r\n" || s.source(7).String() != "127.0.0.9" {
 		t.Errorf("%+v", s)
 	}
 	s, err = newSite(t.Context(), &Target{URL: "ws://localhost:1/app/__sockjs__/n=${ROBUST_ID}/${SOCKJSID}/websocket"})

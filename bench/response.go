@@ -69,7 +69,8 @@ func (h *responseHead) readField(name, value []byte) error {
 		}
 		h.length = n
 	case is("Transfer-Encoding"):
-		h.chunked = bytes.EqualFold(value, []byte("chunked"))
+		last := bytes.TrimSpace(value[bytes.LastIndexByte(value, ',')+1:])
+		h.chunked = bytes.EqualFold(last, []byte("chunked"))
 	case is("Connection"):
 		if bytes.EqualFold(value, []byte("close")) {
 			h.last = true

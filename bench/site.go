@@ -86,6 +86,9 @@ func (s *site) takeHeader(h http.Header) error {
 			}
 		}
 	}
+	if h.Get("User-Agent") == "" {
+		lines.WriteString("User-Agent: " + userAgent + "\r\n")
+	}
 	s.header = lines.String()
 	return nil
 }

@@ -139,6 +139,25 @@ func useOf(pid int) (processUse, error) {
 	return sum, nil
 }
 
+// filesAllowed is how many files a process and its descendants may have open
+// together; false: it is not to be known.
+func filesAllowed(pid int) (n int, ok bool) {
+	for _, one := range familyOf(pid) {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/limits", one))
+		_, rest, _ := strings.Cut(string(text), "Max open files")
+		fields := strings.Fields(rest)
+		if len(fields) == 0 {
+			return 0, false
+		}
+		limit, err := strconv.Atoi(fields[0])
+		if err != nil { // unlimited
+			return 0, false
+		}
+		n += limit
+	}
+	return n, true
+}
+
 // familyOf lists a process and its descendants.
 func familyOf(pid int) []int {
 	family := []int{pid}

@@ -42,6 +42,9 @@ func TestAProcessIsWatchedWithItsDescendants(t *testing.T) {
 		}
 		cpu = next
 	}
+	if notes := all.warnings(1 << 30); len(notes) != 1 || !strings.Contains(notes[0], "(sh) may have") || all.warnings(1) != nil {
+		t.Errorf("warnings %q, %q", notes, all.warnings(1))
+	}
 	u := all[0].use
 	if u.PSSStart <= 0 || u.FDsStart < 3 || u.Command != "sh" || u.Error != "" || u.Series[len(u.Series)-1].PSS <= 0 {
 		t.Errorf("%+v", u)

@@ -15,6 +15,7 @@ import (
 
 const (
 	stateAge   = 15 * time.Minute // how long a sign-in attempt may take
+	stateKept  = 2 * time.Hour    // how long it is known where one was to lead
 	maxStates  = 8
 	stateBytes = 6 << 10  // all attempts together
 	stateValue = 3600     // one: browsers take 4096 bytes of name, value and attributes
@@ -42,10 +43,12 @@ func (s *snapshot) setAttempt(x *exchange, a *oidc.Attempt) {
 		value = s.sealAttempt(name, &short)
 	}
 	s.dropAttempts(x, kept, maxStates-1, room-len(value))
-	s.setCookie(x, name, value, stateAge)
+	s.setCookie(x, name, value, stateKept)
 }
 
-// takeAttempt returns the attempt of a state and spends its cookie.
+// takeAttempt returns the attempt of a state and spends its cookie. One that
+// is too old is returned, too: it does not count, but knows where it was to
+// lead.
 func (s *snapshot) takeAttempt(x *exchange, state string) (oidc.Attempt, bool) {
 	name := s.stateName(state)
 	value := x.head.cookie(name)
@@ -53,8 +56,11 @@ func (s *snapshot) takeAttempt(x *exchange, state string) (oidc.Attempt, bool) {
 		return oidc.Attempt{}, false
 	}
 	s.setCookie(x, name, "", 0)
-	a, ok := s.openAttempt(name, value, x.start)
-	return a, ok && subtle.ConstantTimeCompare([]byte(a.State), []byte(state)) == 1
+	a, ok := s.openAttempt(name, value)
+	if !ok || subtle.ConstantTimeCompare([]byte(a.State), []byte(state)) != 1 {
+		return oidc.Attempt{}, false
+	}
+	return a, x.start.Sub(a.Created) < stateAge
 }
 
 // keptAttempt is one that the browser brings.
@@ -72,7 +78,7 @@ func (s *snapshot) attempts(x *exchange) (kept []keptAttempt, size int) {
 			return
 		}
 		size += len(name) + len(value)
-		if a, ok := s.openAttempt(string(name), value, x.start); ok {
+		if a, ok := s.openAttempt(string(name), value); ok && x.start.Sub(a.Created) < stateKept {
 			kept = append(kept, keptAttempt{string(name), len(name) + len(value), a.Created})
 		} else {
 			s.setCookie(x, string(name), "", 0)
@@ -128,8 +134,8 @@ var attemptWriters = sync.Pool{New: func() any {
 	return w
 }}
 
-// openAttempt reads an attempt that is ours and young enough.
-func (s *snapshot) openAttempt(name string, value []byte, now time.Time) (oidc.Attempt, bool) {
+// openAttempt reads an attempt that is ours.
+func (s *snapshot) openAttempt(name string, value []byte) (oidc.Attempt, bool) {
 	var a oidc.Attempt
 	deflated, err := s.box.Open(name, value)
 	if err != nil {
@@ -139,5 +145,5 @@ func (s *snapshot) openAttempt(name string, value []byte, now time.Time) (oidc.A
 	if err != nil || json.Unmarshal(plain, &a) != nil {
 		return a, false
 	}
-	return a, now.Sub(a.Created) < stateAge && s.stateName(a.State) == name
+	return a, s.stateName(a.State) == name
 }

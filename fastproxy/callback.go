@@ -59,7 +59,7 @@ func (p *Proxy) callback(x *exchange, s *snapshot) {
 	attempt, ok := s.takeAttempt(x, string(state))
 	switch {
 	case !ok:
-		p.lostAttempt(x, s)
+		p.lostAttempt(x, s, attempt.ReturnTo)
 	case len(refused) > 0:
 		p.issuerRefused(x, s, &attempt, &oidc.IDPError{Code: string(refused), Description: string(args.Peek("error_description"))})
 	default:
@@ -70,19 +70,21 @@ func (p *Proxy) callback(x *exchange, s *snapshot) {
 // lostAttempt answers a callback whose attempt this browser does not know: an
 // old tab, a bookmark, or cookies that do not come back. With a session that
 // is no harm; without, it is tried once more. Whether it was tried before
-// stands in the state, so what has no state of ours is not tried again.
-func (p *Proxy) lostAttempt(x *exchange, s *snapshot) {
+// stands in the state, so what has no state of ours is not tried again. back is
+// where it was to lead, "" if that is not known.
+func (p *Proxy) lostAttempt(x *exchange, s *snapshot, back string) {
+	back = s.returnTo(back)
 	if d := p.admit(x, s, signedIn); d.Principal != nil {
-		p.redirect(x, 302, "/")
+		p.redirect(x, 302, back)
 		return
 	}
 	args := x.ctx.QueryArgs()
 	state := string(args.Peek("state"))
-	again := loginURL("/", "with=issuer")
+	again := loginURL(back, "with=issuer")
 	switch {
 	case args.Has("error"):
 		// Without its description: a stranger may have written that.
-		p.issuerRefused(x, s, &oidc.Attempt{ReturnTo: "/"}, &oidc.IDPError{Code: string(args.Peek("error"))})
+		p.issuerRefused(x, s, &oidc.Attempt{ReturnTo: back}, &oidc.IDPError{Code: string(args.Peek("error"))})
 	case !x.head.isNavigation() || !firstState(state):
 		p.notSignedIn(x, identity.MethodOIDC, "", "cookie_not_returned")
 		p.say(x, message{Status: 400, Code: x.reason, Title: "Signing in did not work",
@@ -91,7 +93,7 @@ func (p *Proxy) lostAttempt(x *exchange, s *snapshot) {
 			Links:    []link{{Href: s.publicOrigin + again, Label: "Try again", Primary: true}}})
 	default:
 		x.reason = "unknown_state"
-		p.startAttempt(x, s, oidc.StartOptions{ReturnTo: "/", Tries: 1})
+		p.startAttempt(x, s, oidc.StartOptions{ReturnTo: back, Tries: 1})
 	}
 }
 

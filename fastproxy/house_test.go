@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fasthttp/websocket" // a client that knows frames
+
 	"fastproxy/fastproxy/demo"
 )
 
@@ -129,8 +131,13 @@ func makeAuth0(t testing.TB, change func(*demo.Auth0Options)) *demo.Auth0 {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	o := demo.Auth0Options{Issuer: "http://" + l.Addr().String() + "/", ClientID: "shiny", ClientSecret: "a client secret",
-		LogoutURLs: []string{"https://apps.test/callback", "https://apps.test/bye", "https://elsewhere.test/bye"}}
+	return makeAuth0At(t, l.Addr().String(), change)
+}
+
+func makeAuth0At(t testing.TB, addr string, change func(*demo.Auth0Options)) *demo.Auth0 {
+	t.Helper()
+	o := demo.Auth0Options{Issuer: "http://" + addr + "/", ClientID: "shiny", ClientSecret: "a client secret",
+		LogoutURLs: []string{"https://apps.test/callback", "http://apps.test/callback", "https://apps.test/bye", "https://elsewhere.test/bye"}}
 	for _, path := range []string{"/callback", "/", "/reports/", "/reports/cb"} {
 		o.Callbacks = append(o.Callbacks, "https://apps.test"+path, "http://apps.test"+path)
 	}
@@ -188,7 +195,7 @@ func startEcho(t testing.TB) (host, port string) {
 			}
 			sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
-				base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
+				base64.StdEncoding.EncodeToString(sum[:])+"\r\nX-Told: "+told(r.Header)+"\r\n\r\n")
 			defer context.AfterFunc(ctx, func() { c.Close() })()
 			io.Copy(io.Discard, rw)
 			c.Close()
@@ -203,6 +210,15 @@ func startEcho(t testing.TB) (host, port string) {
 	})
 	host, port, _ = net.SplitHostPort(server.Listener.Addr().String())
 	return host, port
+}
+
+// told is what a handshake said of the visitor, as one line.
+func told(h http.Header) string {
+	b, err := json.Marshal(map[string][]string{"id": h.Values("X-Auth0-User-Id"), "groups": h.Values("X-Auth0-Groups"), "shiny": h.Values("Shiny-Server-Credentials")})
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
 }
 
 // browser is somebody's: it keeps cookies, and says of itself what browsers
@@ -518,4 +534,40 @@ func (p *testProxy) awaitRecord(t testing.TB, pairs ...string) map[string]any {
 		return len(found) > 0
 	})
 	return found[0]
+}
+
+// tunnel opens a WebSocket to Shiny with a browser's cookies, and says
+// something.
+func (b *browser) tunnel(path string) *websocket.Conn {
+	b.h.t.Helper()
+	c, resp := b.handshake(path)
+	if c == nil {
+		b.h.t.Fatalf("no tunnel: %s", resp.Status)
+	}
+	if err := c.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+		b.h.t.Fatal(err)
+	}
+	return c
+}
+
+// handshake tries to open a WebSocket; without one there is an answer.
+func (b *browser) handshake(path string, header ...string) (*websocket.Conn, *http.Response) {
+	b.h.t.Helper()
+	all := http.Header{"Origin": {b.h.origin}, "Host": {mustURL(b.h.origin).Host}}
+	if c := b.cookieHeader(); c != "" {
+		all.Set("Cookie", c)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		all[header[i]] = []string{header[i+1]} // as it is written
+	}
+	d := websocket.Dialer{HandshakeTimeout: 20 * time.Second}
+	c, resp, err := d.Dial("ws://"+b.h.addr+path, all)
+	if err != nil && resp == nil {
+		b.h.t.Fatal(err)
+	}
+	if err == nil {
+		b.h.t.Cleanup(func() { c.Close() })
+		return c, resp
+	}
+	return nil, resp
 }

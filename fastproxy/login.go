@@ -41,7 +41,7 @@ func (p *Proxy) answerSignIn(x *exchange, s *snapshot, r *route) {
 	login := s.publicOrigin + "/login"
 	switch {
 	case x.head.isNavigation() && s.isLostCallback(x):
-		p.lostAttempt(x, s)
+		p.lostAttempt(x, s, "")
 	case x.head.isNavigation() && s.counted(x, s.names.bounce, bounceAge) >= maxBounces:
 		p.sayBounce(x, s, target)
 	case x.head.isNavigation() && s.passwd != nil && len(url.QueryEscape(target)) <= maxReturn:

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fasthttp/websocket" // a client that knows frames
+	"github.com/fasthttp/websocket"
 
 	"fastproxy/fastproxy/passwd"
 )
@@ -229,22 +229,6 @@ func TestBothLoginsAreOffered(t *testing.T) {
 	if !strings.Contains(a.body, "with=issuer&amp;prompt=login") {
 		t.Error("the issuer would sign the same person in again")
 	}
-}
-
-// tunnel opens a WebSocket to Shiny with a browser's cookies.
-func (b *browser) tunnel(path string) *websocket.Conn {
-	b.h.t.Helper()
-	d := websocket.Dialer{}
-	header := map[string][]string{"Cookie": {b.cookieHeader()}, "Origin": {b.h.origin}, "Host": {strings.TrimPrefix(b.h.origin, "https://")}}
-	c, resp, err := d.Dial("ws://"+b.h.addr+path, header)
-	if err != nil {
-		b.h.t.Fatalf("tunnel: %v (%v)", err, resp)
-	}
-	b.h.t.Cleanup(func() { c.Close() })
-	if err := c.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
-		b.h.t.Fatal(err)
-	}
-	return c
 }
 
 // ended waits for the close of a tunnel and returns its code.

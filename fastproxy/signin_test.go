@@ -1,6 +1,7 @@
 package fastproxy
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -461,5 +462,76 @@ func TestTwoSessionCookiesOfOneNameCountForNothing(t *testing.T) {
 	}
 	if r := h.awaitRecord(t, "event.reason", "cookie_conflict"); r["user.id"] != nil {
 		t.Errorf("somebody is named: %v", r)
+	}
+}
+
+func TestPeopleOnPlainHTTPSignInAndOut(t *testing.T) {
+	h := build(t, plan{origin: "http://apps.test"})
+	b := h.browser()
+	b.old = true // browsers send Sec-Fetch fields to trustworthy origins only
+	if e := b.signIn("/reports/?n=1", "kim").told(t); e.Target != "/?n=1" || e.Header.Get("X-Forwarded-Proto") != "http" {
+		t.Errorf("came to %s, %v", e.Target, e.Header)
+	}
+	for name := range b.cookies() {
+		if !strings.HasPrefix(name, "fastproxy_") {
+			t.Errorf("cookie %s", name)
+		}
+	}
+	a := b.visit("/logout", "Referer", "http://apps.test/reports/?n=1")
+	b.follow(a).want(t, 200, "You are signed out")
+}
+
+func TestOnlyTheSessionFollowsCookieSameSite(t *testing.T) {
+	h, _ := flat(t, plan{env: map[string]string{"COOKIE_SAMESITE": "none"}})
+	b := h.browser()
+	page := b.follow(b.visit("/reports/"))
+	a := b.fill(page, "tina", tinaPassword)
+	for _, c := range append(append(page.Header.Values("Set-Cookie"), a.Header.Values("Set-Cookie")...), b.visit("/login?with=issuer").Header.Values("Set-Cookie")...) {
+		want := "SameSite=Lax"
+		if strings.HasPrefix(c, "__Host-fastproxy_session") {
+			want = "SameSite=None"
+		}
+		if !strings.Contains(c, want) || !strings.Contains(c, "Secure") {
+			t.Errorf("cookie %s, want %s", c, want)
+		}
+	}
+}
+
+func TestCallbackUnderAnotherHostIsADetour(t *testing.T) {
+	h := build(t, plan{env: map[string]string{"AUTH0_CALLBACK_URL": "http://old.test/callback"},
+		auth0: func(o *demo.Auth0Options) { o.Callbacks = append(o.Callbacks, "http://old.test/callback") }})
+	if e := h.browser().signIn("/reports/?n=1", "kim").told(t); e.Target != "/?n=1" {
+		t.Errorf("came to %s", e.Target)
+	}
+}
+
+func TestBearersNeedNoCookieAndStartNoSignIn(t *testing.T) {
+	h := build(t, plan{env: map[string]string{"AUTH0_AUDIENCE": "https://api.test"}, yaml: `mounts:
+  - path: /machines/
+    upstream: [http://127.0.0.1:1]
+    allow: {users: ["shiny@clients"]}
+`, auth0: func(o *demo.Auth0Options) { o.Audiences = []string{"https://api.test"} }})
+	resp, err := http.PostForm(h.auth0.issuer+"oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"shiny"}, "client_secret": {"a client secret"}, "audience": {"https://api.test"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var v struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	b := h.browser()
+	for token, status := range map[string]int{v.Token: 502, v.Token + "x": 401, "x": 401, "": 401} { // 502: let in, and nobody is there
+		if a := b.fetch("/machines/", "Authorization", "Bearer "+token); a.StatusCode != status {
+			t.Errorf("bearer %.10s…: %s, want %d", token, a.Status, status)
+		}
+	}
+	if a := b.fetch("/reports/", "Authorization", "Bearer "+v.Token); a.StatusCode != 403 {
+		t.Errorf("a machine that no rule names: %s", a.Status)
+	}
+	if strings.Contains(h.log.String(), v.Token) {
+		t.Error("the token is in the log")
 	}
 }

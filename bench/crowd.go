@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // crowd keeps the accounts of a run whose visitors have a goroutine each:
@@ -22,14 +24,16 @@ type crowd struct {
 	mu     sync.Mutex
 	counts Counts
 	codes  map[string]int
-	times  map[string]*latency // by what was timed
-	whole  *latency            // of everything, for the second that goes on
-	second int                 // things timed in it
+	times  map[string]*hdr.Histogram // in ns, by what was timed
+	latest *hdr.Histogram            // of everything in the second that goes on
+	second int                       // things counted in it
 	series []Point
 	notes  []string
 	most   int // goroutines at most
 	cpu    float64
 }
+
+func newHistogram() *hdr.Histogram { return hdr.New(shortest, longest, digitsKept) }
 
 // newCrowd begins the accounts, and to watch the target's processes.
 func newCrowd(t *Target, live *Live) (*crowd, error) {
@@ -37,7 +41,7 @@ func newCrowd(t *Target, live *Live) (*crowd, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &crowd{live: live, start: time.Now(), watched: watched, codes: map[string]int{}, times: map[string]*latency{}, whole: newLatency()}
+	c := &crowd{live: live, start: time.Now(), watched: watched, codes: map[string]int{}, times: map[string]*hdr.Histogram{}, latest: newHistogram()}
 	c.cpu, _ = cpuOf(os.Getpid())
 	return c, nil
 }
@@ -68,7 +72,7 @@ func (c *crowd) endSecond() {
 		At: at, Open: int(c.live.Open.Load()), Opening: int(c.live.Opening.Load()),
 		Failed: int(c.live.Failed.Load()), Lost: int(c.live.Lost.Load()), Messages: c.second,
 	}
-	if h := c.whole.second; h.TotalCount() > 0 {
+	if h := c.latest; h.TotalCount() > 0 {
 		p.P50, p.P99 = float64(h.ValueAtQuantile(50))/1e3, float64(h.ValueAtQuantile(99))/1e3
 		h.Reset()
 	}
@@ -96,7 +100,7 @@ func (c *crowd) took(kind string, d time.Duration) {
 	c.counts.Answered++
 	if kind != "" {
 		c.time(kind, d)
-		c.whole.second.RecordValue(min(max(d.Nanoseconds(), shortest), longest))
+		c.latest.RecordValue(min(max(d.Nanoseconds(), shortest), longest))
 	}
 }
 
@@ -109,12 +113,12 @@ func (c *crowd) timed(kind string, d time.Duration) {
 
 // time records under a kind. The caller holds mu.
 func (c *crowd) time(kind string, d time.Duration) {
-	l := c.times[kind]
-	if l == nil {
-		l = newLatency()
-		c.times[kind] = l
+	h := c.times[kind]
+	if h == nil {
+		h = newHistogram()
+		c.times[kind] = h
 	}
-	l.all.RecordValue(min(max(d.Nanoseconds(), shortest), longest))
+	h.RecordValue(min(max(d.Nanoseconds(), shortest), longest))
 }
 
 // opening counts a socket that is being opened (1), or no longer is (-1).
@@ -196,8 +200,8 @@ func (c *crowd) result(ctx context.Context, scenario string, n *network) *Result
 		CloseCodes: c.codes, Series: c.series, Notes: c.notes, Derived: map[string]float64{}, Ended: "done",
 		Client: ClientUse{CPUSeconds: spent - c.cpu, Goroutines: c.most},
 	}
-	for kind, l := range c.times {
-		r.Latency[kind] = percentilesOf(l.all)
+	for kind, h := range c.times {
+		r.Latency[kind] = percentilesOf(h)
 	}
 	for _, p := range c.watched {
 		p.use.CPUSeconds, p.use.PSSEnd, p.use.FDsEnd = p.cpu(), p.last.pss, p.last.fds

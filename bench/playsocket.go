@@ -55,20 +55,30 @@ func newEars(counted *atomic.Int64) *inbox {
 	return &inbox{over: make(chan struct{}), counted: counted}
 }
 
-// hear takes one message; false when no more is wanted. text is borrowed.
+// hear takes one text message or SockJS frame; false when no more is wanted. A
+// frame may bring several messages, as a poll brings all that have waited. text
+// is borrowed.
 func (in *inbox) hear(text []byte) bool {
-	in.note(text)
-	if in.messages == nil {
-		return true
-	}
-	return in.take(readMessage(text))
-}
-
-func (in *inbox) note(text []byte) {
 	in.counted.Add(int64(len(text)))
 	if in.heard != nil {
 		in.heard(text)
 	}
+	if in.messages == nil {
+		return true
+	}
+	if !bytes.HasPrefix(text, []byte("a[")) {
+		return in.take(readMessage(text))
+	}
+	parts, err := readArray(text[1:])
+	if err != nil {
+		return in.take(shinyMessage{}, err)
+	}
+	for _, part := range parts {
+		if !in.take(readMultiplex(part)) {
+			return false
+		}
+	}
+	return true
 }
 
 func (in *inbox) take(m shinyMessage, err error) bool {

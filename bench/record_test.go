@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -252,6 +254,20 @@ func TestAnInterruptedRecordingIsComplete(t *testing.T) {
 	n.cancel()
 	if r := n.end(t); len(r.Events) != 3 || r.Events[2].Type != wsClose {
 		t.Errorf("recorded %+v", r.Events)
+	}
+}
+
+func TestAFrameOfSeveralMessagesIsRecordedAsSeveral(t *testing.T) {
+	r := &recorder{scribe: &scribe{}, log: slog.New(slog.DiscardHandler)}
+	for _, text := range []string{framesB, `a["ACK 1"]`, `a[`, `a[]`, `x`, `c[4503,"gone"]`} {
+		r.heard([]byte(text))
+	}
+	want := `{"type":"WS_RECV","begin":"T","message":"a[\"1#0|m|{\\\"values\\\":{},\\\"errors\\\":{}}\"]"}
+{"type":"WS_RECV","begin":"T","message":"a[\"3#0|m|{\\\"custom\\\":{}}\"]"}
+`
+	got := regexp.MustCompile(`"begin":"[^"]*"`).ReplaceAllString(string(r.scribe.lines), `"begin":"T"`)
+	if got != want {
+		t.Errorf("recorded\n%s\nwant\n%s", got, want)
 	}
 }
 

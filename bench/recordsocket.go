@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
@@ -98,20 +99,22 @@ func (r *recorder) carry(here, there *websocket.Conn) {
 	go func() {
 		defer close(down)
 		err := r.pump(there, here, r.heard)
-		r.closed()
+		r.scribe.close()
 		passOn(here, err)
+		r.closed()
 		here.SetReadDeadline(time.Now().Add(closeLimit))
 	}()
 	err := r.pump(here, there, r.said)
-	r.closed()
+	r.scribe.close()
 	passOn(there, err)
+	r.closed()
 	there.SetReadDeadline(time.Now().Add(closeLimit))
 	<-down
 }
 
-// closed ends the recording at the moment at which either side closed.
+// closed has the recorder end, once either side has closed and the other was
+// told.
 func (r *recorder) closed() {
-	r.scribe.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.ended {
@@ -149,8 +152,32 @@ func (r *recorder) pump(from, to *websocket.Conn, record func([]byte)) error {
 	}
 }
 
-// heard records a message from the server.
+// heard records what came from the server. A SockJS frame with several messages
+// becomes an event for each: those that play recordings know no other.
 func (r *recorder) heard(text []byte) {
+	if !bytes.HasPrefix(text, []byte("a[")) {
+		r.heardOne(text)
+		return
+	}
+	parts, err := readArray(text[1:])
+	if err != nil || len(parts) == 1 {
+		r.heardOne(text)
+		return
+	}
+	for _, part := range parts {
+		r.heardOne(frameOf(part))
+	}
+}
+
+func frameOf(message string) []byte {
+	var b bytes.Buffer
+	encode := json.NewEncoder(&b)
+	encode.SetEscapeHTML(false)
+	encode.Encode([]string{message})
+	return append([]byte("a"), bytes.TrimSpace(b.Bytes())...)
+}
+
+func (r *recorder) heardOne(text []byte) {
 	m, err := readMessage(text)
 	var c *closedBy
 	switch {

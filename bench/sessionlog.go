@@ -156,7 +156,7 @@ func (l *sessionLog) flush() error {
 }
 
 // secretFlags are those whose value is not for everybody.
-var secretFlags = []string{"-H", "--header", "--login", "-K", "--key", "--cookie", "--bearer"}
+var secretFlags = []string{"-H", "--header", "--login", "-K", "--key", "--api-key", "--cookie", "--bearer"}
 
 // withoutSecrets is a command line as it may be written down: of what follows
 // such a flag only what stands before the first colon.

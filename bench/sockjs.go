@@ -97,26 +97,10 @@ func (s *sockJS) carry(x *exchange) bool {
 	}
 }
 
-// hear takes one frame. A poll brings everything that has waited in one a[…],
-// where a WebSocket brings each message in a frame of its own.
+// hear takes one frame. A heartbeat, and the 2 KiB of h that a stream begins
+// with, are no messages.
 func (s *sockJS) hear(frame []byte) bool {
-	if len(frame) <= 2048 && len(bytes.Trim(frame, "h")) == 0 { // a heartbeat, or the 2 KiB that a stream begins with
-		return true
-	}
-	if frame[0] != 'a' {
-		return s.in.hear(frame)
-	}
-	parts, err := readArray(frame[1:])
-	if err != nil {
-		return s.in.take(shinyMessage{}, err)
-	}
-	for _, part := range parts {
-		s.in.note([]byte(part))
-		if !s.in.take(readMultiplex(part)) {
-			return false
-		}
-	}
-	return true
+	return len(frame) <= 2048 && len(bytes.Trim(frame, "h")) == 0 || s.in.hear(frame)
 }
 
 // send posts one message and waits until it has arrived, so that the next one

@@ -260,7 +260,7 @@ func liveHeap() uint64 {
 
 // measureClient tells what the connections cost here, while all are open.
 func (f *fleet) measureClient() {
-	if open := f.live.Open.Load(); open > 0 {
+	if open := f.live.Open.Load(); open >= 100 { // with fewer, what else is on the heap counts more
 		more := max(float64(liveHeap())-float64(f.heapBefore), 0)
 		f.result.Client.BytesPerConnection = float64(unsafe.Sizeof(conn{})) + more/float64(open)
 	}

@@ -131,7 +131,7 @@ type TargetPoint struct {
 type ClientUse struct {
 	CPUSeconds         float64 `json:"cpu_seconds"`          // in the measured time
 	CPUShare           float64 `json:"cpu_share"`            // of one core, of the busiest loop, in the measured time
-	BytesPerConnection float64 `json:"bytes_per_connection"` // live heap; 0 when not measured
+	BytesPerConnection float64 `json:"bytes_per_connection"` // live heap; 0 when not measured, or too few
 	Goroutines         int     `json:"goroutines"`           // while all connections were open
 }
 

@@ -22,8 +22,9 @@
 // Watch takes over a non-blocking descriptor and registers it once, for
 // reading and writing, edge-triggered: a handler hears of a change, not of a
 // state. It reads until the kernel has no more (EAGAIN, or fewer bytes than
-// asked for), or asks to be called Again; it writes when it wants to and
-// waits for Writable only after EAGAIN. SetHandler changes who is called
+// asked for), or asks to be called Again; when HangUp comes with Readable it
+// reads to the end of the stream, of which nothing will tell again. It writes
+// when it wants to and waits for Writable only after EAGAIN. SetHandler changes who is called
 // without a system call, Release gives the descriptor away, Close closes it.
 //
 // # Time

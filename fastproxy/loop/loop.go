@@ -7,19 +7,21 @@ import (
 	"time"
 )
 
-// Wait is how a loop waits when nothing is ready. Numbers: wait_test.go.
+// Wait is how a loop waits when nothing is ready. wait_test.go has the
+// benchmark; these are its figures.
 type Wait uint8
 
 const (
 	// Nested parks the goroutine: Go's own poller watches the loop's epoll
-	// descriptor. An idle loop holds nothing.
+	// descriptor. An idle loop does nothing at all, and the others may use the
+	// processor.
 	Nested Wait = iota
 	// Raw waits in the kernel without telling Go's scheduler, so a wake-up
-	// costs no scheduling. It keeps one of GOMAXPROCS to itself for ever and
-	// is interrupted by the runtime every 10 ms, idle or not.
+	// passes through no run queue: beside a goroutine that hashes passwords the
+	// median latency was 0.6 to 1.8 ms instead of 3.0 to 3.9. It keeps one of
+	// GOMAXPROCS to itself for ever, and the runtime interrupts it 50 times a
+	// second (0.6 % of a core when idle). CPU for each message is the same.
 	Raw
-	// Linger waits Raw for a millisecond and parks when that was in vain.
-	Linger
 )
 
 // Options are a loop's. The zero Options are usable.

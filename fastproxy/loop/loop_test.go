@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var waits = map[string]Wait{"nested": Nested, "raw": Raw, "linger": Linger}
+var waits = map[string]Wait{"nested": Nested, "raw": Raw}
 
 // eachWait runs a test for every way to wait, and asks that it leaves no
 // descriptor behind.

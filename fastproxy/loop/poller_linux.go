@@ -111,14 +111,9 @@ func (p *poller) wait(d time.Duration) (int, error) {
 	if err := p.arm(d); err != nil {
 		return 0, err
 	}
-	switch p.how {
-	case Raw:
+	if p.how == Raw {
 		p.epollWait(-1)
 		return p.n, p.err
-	case Linger:
-		if p.epollWait(1); p.n > 0 || p.err != nil {
-			return p.n, p.err
-		}
 	}
 	// Parking asks first, so what came since the last look is not missed.
 	if err := p.parked.Read(p.look); err != nil {
@@ -133,7 +128,7 @@ func (p *poller) tryWait(uintptr) bool {
 }
 
 // epollWait asks the kernel without telling Go's scheduler, which would cost
-// more than the call. While it waits (Raw, Linger) a signal of the runtime
+// more than the call. While it waits (Raw) a signal of the runtime
 // ends it, and the return to the loop is where the goroutine can be stopped.
 func (p *poller) epollWait(ms int) {
 	n, _, no := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll),

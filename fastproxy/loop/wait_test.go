@@ -30,9 +30,21 @@ import (
 // "4000" is 4,000 messages a second, every one a wake-up; "max" all
 // connections at once; "logins" is 4,000 with one goroutine that hashes 16 MiB
 // at a time in the same process, as a password check does, on the same core.
+//
+// Found in seven runs, two cores shared with much else, least and most:
+//
+//	        CPU µs a message          median latency µs
+//	        nested       raw          nested         raw
+//	4000    17.8 - 32.6  15.9 - 37.5   113 - 3,915    107 - 7,313
+//	max     3.77 - 4.38  3.99 - 4.81
+//	logins                            2,986 - 3,937  614 - 1,788
+//
+// Tried too, and left out: raw for a millisecond and parked after that. At
+// 4000 it cost 23.6 to 47.4 µs: Go's poller is woken in vain for every event
+// that the raw wait takes.
 func BenchmarkWait(b *testing.B) {
 	for _, load := range []string{"4000", "max", "logins"} {
-		for _, how := range []string{"nested", "raw", "linger"} {
+		for _, how := range []string{"nested", "raw"} {
 			b.Run(load+"/"+how, func(b *testing.B) { benchmarkWait(b, load, how) })
 		}
 	}
@@ -175,6 +187,9 @@ func TestSendFromASecondProcess(t *testing.T) {
 	on(t, s.loop, s.begin)
 	<-s.done
 	s.end()
+	if len(s.latency) == 0 {
+		t.Fatal("nothing came back")
+	}
 	slices.Sort(s.latency)
 	at := func(q float64) float64 { return float64(s.latency[int(q*float64(len(s.latency)-1))]) / 1e3 }
 	fmt.Printf("\nend %d %g %g %g\n", len(s.latency), s.took.Seconds(), at(0.5), at(0.99))
@@ -203,7 +218,7 @@ type sender struct {
 }
 
 func newSender(t *testing.T, to netip.AddrPort, rate int) *sender {
-	s := &sender{loop: open(t, Linger), due: make([]int64, senders), slot: map[Key]int{}, done: make(chan struct{})}
+	s := &sender{loop: open(t, Nested), due: make([]int64, senders), slot: map[Key]int{}, done: make(chan struct{})}
 	if rate > 0 {
 		s.step = int64(time.Second) / int64(rate)
 	}

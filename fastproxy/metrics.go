@@ -48,7 +48,7 @@ func newMetrics() *metrics {
 		refusedHeads:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fastproxy", Name: "refused_heads_total", Help: "Request heads refused as malformed."}),
 		panics:         prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fastproxy", Name: "panics_total", Help: "Requests that met a fault of ours."}),
 		logins:         counter("logins_total", "Sign-ins.", "login", "outcome"),
-		sessionsEnded:  counter("sessions_ended_total", "Sessions that ended.", "reason"),
+		sessionsEnded:  counter("sessions_ended_total", "Sessions that were ended, or ran out while streams were open.", "reason"),
 	}
 	m.registry.MustRegister(m.requests, m.duration, m.connections, m.tunnels, m.tunnelsTotal, m.tunnelBytes,
 		m.upstreamErrors, m.refusedHeads, m.panics, m.logins, m.sessionsEnded,

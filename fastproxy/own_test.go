@@ -133,7 +133,7 @@ func TestGroupsOfTheFlatFileAreThoseOfNow(t *testing.T) {
 func TestOurPagesAreNobodyElses(t *testing.T) {
 	h, _ := flat(t, plan{})
 	b := h.browser()
-	b.signInByEither(t)
+	b.password("/reports/", "tina", tinaPassword).told(t)
 	for _, path := range []string{"/login", "/logout", "/callback", "/.fastproxy/session", "/.fastproxy/none", "/none", "/admin/"} {
 		a := b.visit(path, "Sec-Fetch-Site", "cross-site")
 		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"} {
@@ -149,9 +149,4 @@ func TestOurPagesAreNobodyElses(t *testing.T) {
 			t.Errorf("%s: %v", path, a.Header)
 		}
 	}
-}
-
-func (b *browser) signInByEither(t *testing.T) {
-	t.Helper()
-	b.password("/reports/", "tina", tinaPassword).told(t)
 }

@@ -307,6 +307,7 @@ func TestARealSessionIsRecordedAndReplayed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, dir := replayOf(t, "", n.path, change, func(o *ReplayOptions) {
 				o.Workers, o.StartInterval, o.LoadedDuration = 2, 300*time.Millisecond, 5*time.Second
 			})

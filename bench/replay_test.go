@@ -204,7 +204,7 @@ func TestWorkersPlayOnWhileTheLoadIsKeptUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := sessionFiles(t, dir)
-	if len(files) != r.Counts.Sessions || len(files) <= 8 || s.most < 2 {
+	if len(files) != r.Counts.Sessions || len(files) <= 4 || s.most < 2 {
 		t.Errorf("%d files of %d sessions, %d at once", len(files), r.Counts.Sessions, s.most)
 	}
 	seen := map[string]bool{}

@@ -107,7 +107,7 @@ func (s *sockJS) hear(frame []byte) bool {
 // cannot overtake it.
 func (s *sockJS) send(ctx context.Context, text string) error {
 	c := s.up.net.homeCall(s.path + "/xhr_send")
-	c.method, c.body, c.length, c.kind = http.MethodPost, strings.NewReader(text), int64(len(text)), "text/plain"
+	c.method, c.body, c.length, c.kind, c.stay = http.MethodPost, strings.NewReader(text), int64(len(text)), "text/plain", true
 	a, err := s.up.do(ctx, c)
 	if err != nil {
 		return err

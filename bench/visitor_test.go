@@ -100,6 +100,8 @@ func TestAVisitorFollowsRedirectsOfItsTargetOnly(t *testing.T) {
 		switch r.URL.Path {
 		case "/a/":
 			http.Redirect(w, r, "b?c=d", http.StatusFound)
+		case "/a b/%/":
+			http.Redirect(w, r, "c", http.StatusFound)
 		case "/away":
 			http.Redirect(w, r, elsewhere.URL+"/secret?token=1", http.StatusFound)
 		case "/loop":
@@ -114,6 +116,9 @@ func TestAVisitorFollowsRedirectsOfItsTargetOnly(t *testing.T) {
 	a, err := v.do(t.Context(), c)
 	if err != nil || string(a.body) != "/a/b?c=d" || a.at.RequestURI() != "/a/b?c=d" {
 		t.Errorf("arrived at %s (%v), want /a/b?c=d", a.body, err)
+	}
+	if a, err = v.do(t.Context(), v.net.homeCall("/a%20b/%25/")); err != nil || a.at.RequestURI() != "/a%20b/%25/c" {
+		t.Errorf("arrived at %v (%v), want /a%%20b/%%25/c", a, err)
 	}
 	_, err = v.do(t.Context(), v.net.homeCall("/away"))
 	if faultKind(err) != "redirect" || strings.Contains(err.Error(), "token") || strayed.Load() != 0 {

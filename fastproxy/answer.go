@@ -43,7 +43,7 @@ func (t *transfer) sendAnswer() error {
 
 // sendHead sends the answer's head, with the first bytes of its body.
 func (t *transfer) sendHead(body []byte) error {
-	head := t.s.appendAnswerHead(takeHead()[:0], t.x, t.r, &t.answer)
+	head := t.s.appendAnswerHead(takeBuffer(maxHeadBytes)[:0], t.x, t.r, &t.answer)
 	defer giveBuffer(head)
 	if len(head)+len(body) <= cap(head) {
 		head, body = append(head, body...), nil

@@ -2,9 +2,9 @@ package fastproxy
 
 import "sync"
 
-// Sizes of the pooled buffers. A head begins in one that most heads fit in, for
-// as long as half of it is here somebody may be keeping 2,000 of them; one that
-// does not fit moves to maxHeadBytes.
+// Sizes of the pooled buffers. A head begins in the first, which most fit in,
+// and moves to larger ones; somebody may keep 2,000 heads half sent. Bodies
+// are copied in small ones, until they fill them.
 const (
 	firstBuffer = 2 << 10
 	smallBuffer = 4 << 10
@@ -18,8 +18,24 @@ var (
 	copyBuffers  = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 )
 
-// giveBuffer returns a buffer that came from one of the pools, told apart by
-// its capacity; others are left to the collector.
+// takeBuffer returns a buffer of the smallest size that holds n bytes. Whoever
+// is done with it gives it back, once.
+func takeBuffer(n int) []byte {
+	switch {
+	case n <= firstBuffer:
+		return firstBuffers.Get().(*[firstBuffer]byte)[:]
+	case n <= smallBuffer:
+		return smallBuffers.Get().(*[smallBuffer]byte)[:]
+	case n <= maxHeadBytes:
+		return headBuffers.Get().(*[maxHeadBytes]byte)[:]
+	case n <= copyBuffer:
+		return copyBuffers.Get().(*[copyBuffer]byte)[:]
+	}
+	return make([]byte, n)
+}
+
+// giveBuffer takes back a buffer, told apart by its capacity; one that is of
+// no size here is left to the collector.
 func giveBuffer(b []byte) {
 	switch cap(b) {
 	case firstBuffer:
@@ -33,7 +49,20 @@ func giveBuffer(b []byte) {
 	}
 }
 
-func takeFirst() []byte { return firstBuffers.Get().(*[firstBuffer]byte)[:] }
-func takeSmall() []byte { return smallBuffers.Get().(*[smallBuffer]byte)[:] }
-func takeHead() []byte  { return headBuffers.Get().(*[maxHeadBytes]byte)[:] }
-func takeCopy() []byte  { return copyBuffers.Get().(*[copyBuffer]byte)[:] }
+// fitBuffer returns the buffer for the next read of a body, in place of b,
+// whose last n bytes read are dealt with: a large one where they come fast and
+// it may grow. Who sends or takes little holds little.
+func fitBuffer(b []byte, n int, grow bool) []byte {
+	size := len(b)
+	switch {
+	case n >= size*3/4 && grow:
+		size = copyBuffer
+	case n < smallBuffer/2:
+		size = smallBuffer
+	}
+	if size == len(b) {
+		return b
+	}
+	giveBuffer(b)
+	return takeBuffer(size)
+}

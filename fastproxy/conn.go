@@ -99,7 +99,7 @@ func (c *conn) awaitFirst() bool {
 	if n, _ := c.readWaiting(first[:], c.p.limits.idle); n == 0 {
 		return false
 	}
-	c.buf = takeFirst()
+	c.buf = takeBuffer(firstBuffer)
 	c.buf[0] = first[0]
 	c.r, c.w = 0, 1
 	return true
@@ -166,7 +166,7 @@ func (c *conn) linger(most time.Duration) {
 	}
 	c.dropBuffer()
 	c.ahead = nil
-	b := takeSmall()
+	b := takeBuffer(smallBuffer)
 	defer giveBuffer(b)
 	for end := time.Now().Add(most); ; {
 		quiet := min(c.p.limits.lingerQuiet, time.Until(end))

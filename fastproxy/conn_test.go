@@ -113,6 +113,29 @@ func TestReaderThatStallsIsCut(t *testing.T) {
 	}
 }
 
+// What the kernels on the way take, nobody has read.
+func TestReaderEarnsNothingByFullBuffers(t *testing.T) {
+	d := startDoor(t, nil, func(p *Proxy) {
+		p.limits.paceStart, p.limits.paceMost, p.limits.paceLook = 50*time.Millisecond, time.Hour, 10*time.Millisecond
+	})
+	c0 := d.dial()
+	c0.say(d.request("GET /reports/"))
+	s := d.shiny.accept()
+	s.head()
+	s.say("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+	for piece := strings.Repeat("x", 0x10000); ; {
+		if _, err := io.WriteString(s.nc, piece); err != nil {
+			if isTimeout(err) {
+				t.Fatal("shiny still waits for the client to read")
+			}
+			break
+		}
+	}
+	if got := len(c0.wantBroken()); got > freeBytes {
+		t.Errorf("%d bytes were taken for a client that reads nothing", got)
+	}
+}
+
 func TestRequestsSentAheadAreAnsweredInOrder(t *testing.T) {
 	d := startDoor(t, nil, quickly)
 	c0 := d.dial()

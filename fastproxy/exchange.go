@@ -24,7 +24,7 @@ type exchange struct {
 	c    *conn
 	head head
 	body bodyReader
-	ctx  *fasthttp.RequestCtx // the same head through fasthttp's parser, for the handlers of our pages
+	ctx  *fasthttp.RequestCtx // the same head through fasthttp's parser, for the handlers of our pages; see giveContext
 
 	id     string     // X-Request-Id
 	client netip.Addr // who is behind the trusted proxies; zero if unknown
@@ -38,37 +38,53 @@ type exchange struct {
 	cookies   []string            // Set-Cookie values of our answer
 	allow     string              // Allow of a 405
 
-	status   int // of the final answer; 0 while there is none
-	sent     int64
-	closing  bool         // no further request on this connection
-	taken    bool         // the connection is a tunnel's now
-	broken   bool         // the answer broke off: close without lingering
-	cutoff   atomic.Int64 // unix nanoseconds: no write lasts longer; 0: its session goes on
-	writing  pace
-	reader   bytes.Reader
-	buffered *bufio.Reader
-	lines    []line // room for those of Shiny's answer
+	status  int // of the final answer; 0 while there is none
+	sent    int64
+	closing bool         // no further request on this connection
+	taken   bool         // the connection is a tunnel's now
+	broken  bool         // the answer broke off: close without lingering
+	cutoff  atomic.Int64 // unix nanoseconds: no write lasts longer; 0: its session goes on
+	writing pace
+	lines   []line // room for those of Shiny's answer
 }
 
-var exchanges = sync.Pool{New: func() any {
-	return &exchange{ctx: new(fasthttp.RequestCtx), buffered: bufio.NewReaderSize(nil, maxHeadBytes)}
-}}
+var (
+	exchanges = sync.Pool{New: func() any { return new(exchange) }}
+	contexts  = sync.Pool{New: func() any { return new(fasthttp.RequestCtx) }}
+	parsers   = sync.Pool{New: func() any { return &headParser{Reader: bufio.NewReaderSize(nil, maxHeadBytes)} }}
+)
+
+// headParser is how fasthttp reads a head that is here already.
+type headParser struct {
+	raw bytes.Reader
+	*bufio.Reader
+}
 
 func acquireExchange(c *conn) *exchange {
 	x := exchanges.Get().(*exchange)
 	x.c, x.start = c, time.Now()
 	x.id = newRequestID()
 	x.writing.limits = &c.p.limits
+	x.ctx = contexts.Get().(*fasthttp.RequestCtx)
 	return x
 }
 
 func releaseExchange(x *exchange) {
 	clear(x.head.lines[:cap(x.head.lines)])
 	clear(x.lines[:cap(x.lines)])
-	x.ctx.Request.Reset()
-	x.ctx.Response.Reset()
-	*x = exchange{head: head{lines: x.head.lines[:0]}, ctx: x.ctx, buffered: x.buffered, lines: x.lines[:0]}
+	x.giveContext()
+	*x = exchange{head: head{lines: x.head.lines[:0]}, lines: x.lines[:0]}
 	exchanges.Put(x)
+}
+
+// giveContext gives ctx back while it is not needed; answer gets another.
+func (x *exchange) giveContext() {
+	if x.ctx != nil {
+		x.ctx.Request.Reset()
+		x.ctx.Response.Reset()
+		contexts.Put(x.ctx)
+		x.ctx = nil
+	}
 }
 
 func newRequestID() string {
@@ -84,14 +100,20 @@ func (x *exchange) parse() bool {
 	x.client = x.c.p.clientAddr(x.c.peer, h)
 	x.body = bodyReader{c: x.c, left: max(h.contentLength, 0), chunked: h.chunked, pace: pace{limits: &x.c.p.limits}}
 	x.closing = h.close
+	return x.fillContext()
+}
+
+// fillContext reads the head with fasthttp's parser.
+func (x *exchange) fillContext() bool {
 	x.ctx.Init2(x.c.nc, discardLogger{}, true)
-	x.reader.Reset(h.raw)
-	x.buffered.Reset(&x.reader)
+	p := parsers.Get().(*headParser)
+	p.raw.Reset(x.head.raw)
+	p.Reset(&p.raw)
 	rh := &x.ctx.Request.Header
-	if err := rh.Read(x.buffered); err != nil {
-		return false
-	}
-	return bytes.Equal(rh.Method(), h.method) && bytes.EqualFold(rh.Host(), h.host)
+	err := rh.Read(p.Reader)
+	p.raw.Reset(nil)
+	parsers.Put(p)
+	return err == nil && bytes.Equal(rh.Method(), x.head.method) && bytes.EqualFold(rh.Host(), x.head.host)
 }
 
 // discardLogger keeps fasthttp's own prints out of a structured log.
@@ -118,19 +140,25 @@ func (x *exchange) finish() connNext {
 // write sends bytes of an answer to the client. A reader that stalls too long
 // is cut (see pace); an error is final, and the answer broken off.
 func (x *exchange) write(b []byte) error {
-	for {
+	for stalled := false; ; stalled = true {
 		start := time.Now()
-		x.c.nc.SetWriteDeadline(start.Add(x.writing.left()))
+		x.c.nc.SetWriteDeadline(start.Add(min(x.writing.left(), x.writing.limits.paceLook)))
 		if at := x.cutoff.Load(); at != 0 { // asked second: cut sets it first
 			x.c.nc.SetWriteDeadline(time.Unix(0, at))
 		}
 		n, err := x.c.nc.Write(b)
 		x.sent += int64(n)
-		x.writing.moved(n, time.Since(start))
+		// What the kernel took without a wait, the client need not have read;
+		// behind a stall, or behind so much, it must have.
+		earned := n
+		if !stalled && x.sent < freeBytes {
+			earned = 0
+		}
+		x.writing.moved(earned, time.Since(start))
 		if err == nil {
 			return nil
 		}
-		if n == 0 || !isTimeout(err) || x.cutoff.Load() != 0 {
+		if !isTimeout(err) || x.cutoff.Load() != 0 || x.writing.left() <= 0 {
 			x.abort()
 			return err
 		}
@@ -175,6 +203,10 @@ func (x *exchange) closes(must bool) {
 // read ctx like any fasthttp handler's; its body is there only if readForm
 // was called before.
 func (x *exchange) answer(handler fasthttp.RequestHandler) {
+	if x.ctx == nil { // Shiny was asked before
+		x.ctx = contexts.Get().(*fasthttp.RequestCtx)
+		x.fillContext()
+	}
 	handler(x.ctx)
 	resp := &x.ctx.Response
 	for _, c := range x.cookies {

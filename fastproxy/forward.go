@@ -53,6 +53,7 @@ type transfer struct {
 // forward carries one admitted request to Shiny and its answer back, both
 // ways at once, and keeps no more of either than a buffer.
 func (p *Proxy) forward(x *exchange, s *snapshot, r *route) {
+	x.giveContext() // Shiny may take long, and none of our pages is asked for
 	err := p.transfer(x, s, r)
 	switch {
 	case err == nil:
@@ -81,14 +82,18 @@ func (p *Proxy) transfer(x *exchange, s *snapshot, r *route) error {
 // reused one turns out to have been closed and not a byte came back (RFC 9110
 // section 9.2.2, RFC 9112 section 9.3.1).
 func (p *Proxy) reach(x *exchange, s *snapshot, r *route) (*transfer, error) {
-	req := s.appendRequestHead(takeHead()[:0], x, r)
+	req := s.appendRequestHead(takeBuffer(maxHeadBytes)[:0], x, r)
 	defer giveBuffer(req)
+	room := copyBuffer // most answers come in one piece
+	if x.head.hasBody() {
+		room = smallBuffer // it may be held for as long as the client sends, and the answer is short
+	}
 	for fresh := x.head.upgrade; ; fresh = true {
 		uc, err := connect(r.backend, fresh)
 		if err != nil {
 			return nil, errors.Join(errDial, err)
 		}
-		t := &transfer{p: p, s: s, x: x, r: r, uc: uc, buf: takeCopy(), answer: answerHead{lines: x.lines}}
+		t := &transfer{p: p, s: s, x: x, r: r, uc: uc, buf: takeBuffer(room), answer: answerHead{lines: x.lines}}
 		if err = t.begin(req); err == nil {
 			return t, nil
 		}
@@ -184,12 +189,18 @@ func (t *transfer) readHead() error {
 	seen := 0
 	for {
 		n, serr := findHeadEnd(t.buf[:t.to], seen)
-		if serr != nil || n == 0 && t.to == len(t.buf) {
+		if serr != nil || n == 0 && t.to == maxAnswerHead {
 			return errAnswerHead
 		}
 		if n > 0 {
 			t.from = n
 			return scanAnswer(t.buf[:n], &t.answer)
+		}
+		if t.to == len(t.buf) {
+			b := takeBuffer(maxAnswerHead)
+			copy(b, t.buf)
+			giveBuffer(t.buf)
+			t.buf = b
 		}
 		seen = t.to
 		k, err := t.uc.Read(t.buf[t.to:])

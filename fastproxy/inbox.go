@@ -55,15 +55,7 @@ func (in *inbox) gather() {
 		return
 	}
 	n := in.unused()
-	var b []byte
-	switch {
-	case n < smallBuffer:
-		b = takeSmall()
-	case n < maxHeadBytes:
-		b = takeHead()
-	default: // requests that were sent behind a body without waiting
-		b = make([]byte, n)
-	}
+	b := takeBuffer(n)
 	copy(b[copy(b, in.ahead):], in.buf[in.r:in.w])
 	in.dropBuffer()
 	in.buf, in.w, in.ahead = b, n, nil
@@ -76,7 +68,7 @@ func (in *inbox) makeRoom() bool {
 	if n >= maxHeadBytes {
 		return false
 	}
-	b := takeHead()
+	b := takeBuffer(min(2*n, maxHeadBytes))
 	copy(b, in.buf[in.r:in.w])
 	giveBuffer(in.buf)
 	in.buf, in.r, in.w = b, 0, n

@@ -19,6 +19,7 @@ type limits struct {
 	// it begins with, the most it may grow to, and how many bytes earn a second.
 	paceStart, paceMost time.Duration
 	paceBytes           int
+	paceLook            time.Duration // a stalled write is looked at so often
 
 	// watch spares quick exchanges the watching: Shiny answers most requests
 	// sooner, and a client that leaves within it is noticed when we write.
@@ -38,7 +39,7 @@ type limits struct {
 var usualLimits = limits{
 	head: 10 * time.Second, idle: 60 * time.Second,
 	linger: 10 * time.Second, lingerQuiet: 5 * time.Second, lingerSlow: time.Second,
-	paceStart: 10 * time.Second, paceMost: 60 * time.Second, paceBytes: 500,
+	paceStart: 10 * time.Second, paceMost: 60 * time.Second, paceBytes: 500, paceLook: time.Second,
 	watch: 50 * time.Millisecond, farewell: 2 * time.Second,
 	drain: 10 * time.Second,
 }

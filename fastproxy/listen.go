@@ -77,6 +77,7 @@ func (p *Proxy) accept(l net.Listener) {
 		switch {
 		case err == nil:
 			failed = nil
+			boundUnsent(nc)
 			p.conns.serve(&conn{p: p, inbox: inbox{nc: nc}, peer: peerAddr(nc)})
 		case errors.Is(err, net.ErrClosed):
 			return

@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// freeBytes is how much of an answer the kernels on the way may take before
+// anybody reads it (see maxUnsent): it earns nothing.
+const freeBytes = 256 << 10
+
 // pace is the allowance of one direction of one exchange: a body's sender, or
 // an answer's reader, may stall only as long as it lasts. It begins with
 // limits.paceStart; every limits.paceBytes moved add a second, up to

@@ -48,8 +48,8 @@ func (t *transfer) uploadPanicked() {
 }
 
 func (t *transfer) copyBody() error {
-	buf := takeCopy()
-	defer giveBuffer(buf)
+	buf := takeBuffer(smallBuffer)
+	defer func() { giveBuffer(buf) }()
 	const room = 18 // "7fff\r\n" before and "\r\n0\r\n\r\n" behind the payload
 	for {
 		n, err := t.x.body.Read(buf[room : len(buf)-room])
@@ -70,6 +70,7 @@ func (t *transfer) copyBody() error {
 		if _, err := t.uc.Write(out); err != nil || last {
 			return err
 		}
+		buf = fitBuffer(buf, n, true)
 	}
 }
 

@@ -74,3 +74,10 @@ func TestSummaryShowsEverythingThatWentWrong(t *testing.T) {
 		}
 	}
 }
+
+func TestReportTellsHowManySessionsWereDone(t *testing.T) {
+	r := &Result{Scenario: "replay", Counts: Counts{Sessions: 2360, Failed: 1}}
+	if got := r.facts()[0]; got != (named{"sessions", "2,360 done"}) {
+		t.Errorf("the first fact is %v", got)
+	}
+}

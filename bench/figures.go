@@ -64,7 +64,7 @@ func (r *Result) derived() []figure {
 
 // timed lists what was timed, in the order in which it happens.
 func (r *Result) timed() []string {
-	order := []string{"login", "handshake", "reconnect", "request", "echo", "ping"}
+	order := []string{"login", "page", "handshake", "reconnect", "request", "upload", "answer", "echo", "ping", "session"}
 	place := func(kind string) int {
 		if i := slices.Index(order, kind); i >= 0 {
 			return i

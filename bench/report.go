@@ -130,7 +130,7 @@ func (r *Result) WriteReport(w io.Writer) error {
 func (r *Result) facts() []named {
 	var facts []named
 	for _, line := range r.countLines()[:1] {
-		value, _, _ := strings.Cut(line[1], ",")
+		value, _, _ := strings.Cut(line[1], ", ")
 		if r.Scenario != "replay" {
 			value = fmt.Sprintf("%s of %s", thousands(int64(r.Counts.Opened)), thousands(int64(r.Counts.Planned)))
 		}

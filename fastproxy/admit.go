@@ -104,10 +104,29 @@ func (h *head) isNavigation() bool {
 	if string(h.method) != "GET" || h.upgrade {
 		return false
 	}
-	if mode := h.get(fieldSecFetchMode); mode != nil {
-		return equalFold(mode, "navigate") && equalFold(h.get(fieldSecFetchDest), "document")
+	if h.get(fieldSecFetchMode) != nil {
+		return h.opensPage()
 	}
 	return h.acceptsHTML()
+}
+
+// opensPage reports a request whose answer will be what a window shows, as
+// browsers say that tell.
+func (h *head) opensPage() bool {
+	return equalFold(h.get(fieldSecFetchMode), "navigate") && equalFold(h.get(fieldSecFetchDest), "document")
+}
+
+// isGuess reports a page that the browser fetches before anybody has asked for
+// it: "Sec-Purpose: prefetch;prerender", and what came before that field.
+func (h *head) isGuess() bool {
+	for i := range h.lines {
+		switch l := &h.lines[i]; {
+		case !equalFold(l.name, "sec-purpose") && !equalFold(l.name, "purpose") && !equalFold(l.name, "x-purpose") && !equalFold(l.name, "x-moz"):
+		case len(l.value) >= 3 && equalFold(l.value[:3], "pre"): // prefetch, prerender, preview
+			return true
+		}
+	}
+	return false
 }
 
 // isFramed reports a page that opens inside another page.

@@ -29,8 +29,12 @@ func (s *snapshot) formToken(x *exchange) string {
 	return s.tokenOf(plain)
 }
 
-// ownForm reports a POST that one of our own pages sent.
+// ownForm reports a POST that one of our own pages sent, in a window of its
+// own: a fetch may be that of an app, which is of this very origin.
 func (p *Proxy) ownForm(x *exchange, s *snapshot) bool {
+	if x.head.get(fieldSecFetchMode) != nil && !x.head.opensPage() {
+		return false
+	}
 	if site := x.head.get(fieldSecFetchSite); site != nil && !equalFold(site, "same-origin") {
 		return false
 	}

@@ -13,7 +13,7 @@ import (
 func (p *Proxy) logout(x *exchange, s *snapshot) {
 	switch string(x.head.method) {
 	case "GET", "HEAD":
-		if !x.head.isNavigation() || !s.fromHere(&x.head) {
+		if !x.head.isNavigation() || x.head.isGuess() || !s.fromHere(&x.head) {
 			p.confirmPage(x, s)
 			return
 		}
@@ -78,9 +78,10 @@ func (p *Proxy) saySignedOut(x *exchange) {
 }
 
 // confirmPage asks whether to sign out, with a form that only our own page can
-// send. What reads no pages is told that nothing happened.
+// send. What reads no pages, or reads them in advance, is told that nothing
+// happened: a browser that guessed right asks again.
 func (p *Proxy) confirmPage(x *exchange, s *snapshot) {
-	if !x.head.wantsPage() {
+	if !x.head.wantsPage() || x.head.isGuess() {
 		x.reason = "not_confirmed"
 		p.say(x, message{Status: 403, Code: x.reason, Title: "Open this address in a browser to sign out"})
 		return

@@ -113,6 +113,9 @@ func (p *Proxy) page(x *exchange, status int, name string, data any, frames stri
 	}
 	x.answer(func(ctx *fasthttp.RequestCtx) {
 		ownHeaders(ctx, "default-src 'none'; style-src "+styleHash+"; img-src data:; base-uri 'none'"+frames)
+		// An app is of our origin: one that opened this page in a window could
+		// read from it what is typed there.
+		ctx.Response.Header.Set("Cross-Origin-Opener-Policy", "same-origin")
 		retryAfter(ctx, retry)
 		ctx.SetContentType("text/html; charset=utf-8")
 		ctx.SetStatusCode(status)

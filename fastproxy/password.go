@@ -67,6 +67,10 @@ func (p *Proxy) password(x *exchange, s *snapshot) {
 	f := passwordForm{ReturnTo: s.returnTo(string(args.Peek("return_to"))), User: string(args.Peek("user"))}
 	if !p.ownForm(x, s) {
 		x.reason = "foreign_form"
+		if !x.head.wantsPage() { // the page would hand a script the token that it lacks
+			p.say(x, message{Status: 403, Code: x.reason, Title: "Open /login in a browser to sign in"})
+			return
+		}
 		f.Fault = "This form was open for too long, or your browser keeps no cookies of this site. Please try again."
 		p.passwordPage(x, s, f, 403)
 		return

@@ -29,14 +29,21 @@ func hasCallback(x *exchange) bool {
 }
 
 // isLostCallback reports a stranger at such a callback path, or where "/" leads
-// to, with the parameters and without the cookie. It would go to sign in, come
-// back and be lost again, for ever.
+// to, with parameters that look like the issuer's answer to us and without the
+// cookie. It would go to sign in, come back and be lost again, for ever.
 func (s *snapshot) isLostCallback(x *exchange) bool {
 	if s.callbackPath == "" || s.provider == nil || x.head.query() == nil {
 		return false
 	}
 	path := string(x.head.path())
-	return (path == s.callbackPath || s.callbackPath == "/" && path == reportsMount) && hasCallback(x)
+	if path != s.callbackPath && (s.callbackPath != "/" || path != reportsMount) {
+		return false
+	}
+	args := x.ctx.QueryArgs()
+	if len(args.Peek("state")) == 0 {
+		return args.Has("error") && args.Has("error_description")
+	}
+	return hasCallback(x) && triesOf(string(args.Peek("state"))) >= 0
 }
 
 // callback answers the redirect from the issuer (RFC 6749 section 4.1.2).
@@ -85,7 +92,7 @@ func (p *Proxy) lostAttempt(x *exchange, s *snapshot, back string) {
 	case args.Has("error"):
 		// Without its description: a stranger may have written that.
 		p.issuerRefused(x, s, &oidc.Attempt{ReturnTo: back}, &oidc.IDPError{Code: string(args.Peek("error"))})
-	case !x.head.isNavigation() || !firstState(state):
+	case !x.head.isNavigation() || triesOf(state) != 0:
 		p.notSignedIn(x, identity.MethodOIDC, "", "cookie_not_returned")
 		p.say(x, message{Status: 400, Code: x.reason, Title: "Signing in did not work",
 			Text:     "Your browser did not send back a cookie that it was given a moment ago. Please allow cookies of this site, then try again.",
@@ -97,9 +104,13 @@ func (p *Proxy) lostAttempt(x *exchange, s *snapshot, back string) {
 	}
 }
 
-// firstState reports the state of somebody's first try, as oidc.Start makes it.
-func firstState(state string) bool {
-	return len(state) == 25 && state[0] == '0'
+// triesOf returns how many tries came before that of a state, -1 if it is none
+// that oidc.Start makes.
+func triesOf(state string) int {
+	if len(state) != 25 || state[0] < '0' || state[0] > '9' {
+		return -1
+	}
+	return oidc.Tries(state)
 }
 
 // issuerRefused answers the issuer's own no. It is never answered by another

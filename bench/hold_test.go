@@ -134,7 +134,7 @@ func TestConnectionsThatDoNotAnswerAreTold(t *testing.T) {
 	target := p.target("/silent")
 	target.Timeout = 200 * time.Millisecond
 	r := mustHold(t, HoldOptions{Target: target, N: 10, Ramp: Max, For: 100 * time.Millisecond, Ping: 50})
-	if r.Counts.Unanswered != 10+5 || r.Counts.Lost != 0 || r.Err() == nil || r.Failures[0].Kind != "no answer" {
+	if r.Counts.Unanswered < 10+4 || r.Counts.Unanswered > 10+6 || r.Counts.Lost != 0 || r.Err() == nil || r.Failures[0].Kind != "no answer" {
 		t.Errorf("%+v, %+v", r.Counts, r.Failures)
 	}
 }

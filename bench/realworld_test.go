@@ -437,3 +437,24 @@ func TestAStormThroughTheFrontDoor(t *testing.T) {
 	}
 	t.Logf("sign-in p50 %s p99 %s, return p99 %s", micros(r.Latency["login"].P50), micros(r.Latency["login"].P99), micros(r.Latency["reconnect"].P99))
 }
+
+// TestAStormByPasswordKeepsToWhatScryptAllows lets fastproxy's own form in.
+func TestAStormByPasswordKeepsToWhatScryptAllows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and runs fastproxy: not with -short")
+	}
+	shiny := newStandIn(t, samples[0])
+	r, err := Storm(t.Context(), StormOptions{
+		Target: Target{URL: startFastproxy(t, shiny.URL, aPort(t), passwords(t))}, SignIn: SignIn{Logins: []Login{kim}}, Logins: 10,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Err(); err != nil {
+		t.Error(err)
+	}
+	if r.Counts.Sessions != 10 || r.Counts.Opened != 10 || len(r.Notes) != 1 {
+		t.Errorf("%+v, notes %v", r.Counts, r.Notes)
+	}
+	t.Log(r.Notes)
+}

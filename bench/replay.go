@@ -241,8 +241,11 @@ func (w *worker) session(ctx context.Context, iteration int) bool {
 	}
 	first := false
 	if err != nil {
-		first = w.crowd.failed(err)
-		w.say.Warn("session failed", "session", p.trace.Session, "worker", w.number, "error", err)
+		level := slog.LevelDebug
+		if first = w.crowd.failed(err); first { // of its kind: one sample of each is enough
+			level = slog.LevelWarn
+		}
+		w.say.Log(ctx, level, "session failed", "session", p.trace.Session, "worker", w.number, "error", err)
 	} else {
 		w.crowd.done()
 		w.crowd.timed("session", time.Since(p.began))

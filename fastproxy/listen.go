@@ -42,12 +42,22 @@ func listen(addrs []ListenAddr) ([]net.Listener, error) {
 }
 
 func listenOn(a ListenAddr) (net.Listener, error) {
-	if a.Network == "unix" {
-		if err := removeStaleSocket(a.Address); err != nil {
-			return nil, err
-		}
+	if a.Network != "unix" {
+		return net.Listen(a.Network, a.Address)
 	}
-	return net.Listen(a.Network, a.Address)
+	if err := removeStaleSocket(a.Address); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen(a.Network, a.Address)
+	if err != nil {
+		return nil, err
+	}
+	// Whatever the umask: the web server in front is in our group, or nobody.
+	if err := os.Chmod(a.Address, 0o660); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // removeStaleSocket removes a socket file that nobody listens on any more.

@@ -434,6 +434,29 @@ func TestStateIsNobodyElses(t *testing.T) {
 	}
 }
 
+func TestPortMayBeASocketForTheWebServerInFront(t *testing.T) {
+	dir, env := house(t)
+	socket := filepath.Join(dir, "front.sock")
+	r := start(t, command(t, dir, append(env, "PORT="+socket), "serve"))
+	r.find(`"message":"started"`)
+	if st, err := os.Stat(socket); err != nil || st.Mode().Perm() != 0o660 {
+		t.Errorf("the socket: %v, %v", st.Mode(), err)
+	}
+	b := newBrowser(t)
+	b.client.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}
+	if page := b.get("http://localhost:3000/none"); !strings.Contains(page, "There is nothing here") {
+		t.Errorf("found %.200s", page)
+	}
+	if status := r.end(syscall.SIGTERM); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	if _, err := os.Stat(socket); err == nil {
+		t.Error("the socket is left")
+	}
+}
+
 func TestALogReaderThatGoesAwayCostsNobodyAnything(t *testing.T) {
 	dir, env := house(t)
 	read, wr, err := os.Pipe()

@@ -78,6 +78,11 @@ $(REALWORLD)/node_modules/.ready: $(REALWORLD)/package-lock.json
 	fi
 	touch $@
 
+.PHONY: attack
+attack: tools ## the attack suite alone: every test of fastproxy/attack_*_test.go and the canary (a part of make test)
+	@names=$$(grep -ho '^func Test[A-Za-z0-9_]*' fastproxy/attack_*_test.go fastproxy/canary_test.go | sed 's/^func //' | paste -sd '|'); \
+	go test -count=1 -timeout 15m -run "^($$names)$$" $(TESTFLAGS) ./fastproxy
+
 .PHONY: bench
 bench: ## Go benchmarks (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

@@ -178,7 +178,7 @@ async function legacyLogout(provider, req, res, url) {
 const server = createServer();
 server.listen(settings.port ?? 0, '127.0.0.1', () => {
   const { port } = server.address();
-  const issuer = `http://127.0.0.1:${port}/`;
+  const issuer = settings.issuer ?? `http://127.0.0.1:${port}/`; // another name where somebody stands in front
   const provider = new Provider(issuer, configuration());
   const handle = provider.callback();
   for (const name of ['server_error', 'grant.error', 'authorization.error', 'userinfo.error', 'backchannel.error']) {

@@ -1,0 +1,246 @@
+//go:build linux
+
+package fastproxy_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// flood is one way to hold connections that bring nothing.
+type flood struct {
+	name    string
+	opening string // sent at once; {cookie} is a signed-in visitor's
+	drip    string // then sent every second, if not ""
+	deaf    bool   // never reads
+
+	// What one such connection may cost, in bytes of resident memory, with what
+	// its opening leaves behind.
+	each int
+	// When all must be gone, counted from when all were there; 0: they may stay.
+	within time.Duration
+}
+
+// Half a head, and silence, are the strangers' floods, which cost nothing to
+// send: at most 8 KB. The others hold an exchange: a goroutine's grown stack
+// (8 to 16 KB), its parser, and from a signed-in visitor's request on a
+// connection to Shiny with its buffers.
+var floods = []flood{
+	{name: "SlowHeads", opening: "GET /reports/ HTTP/1.1\r\nHost: localhost\r\nX: ", drip: "y", each: 8 << 10, within: 15 * time.Second},
+	{name: "SlowForms", opening: "POST /.fastproxy/password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nx",
+		drip: "x", each: 20 << 10, within: 15 * time.Second},
+	{name: "SlowBodies", opening: "POST /reports/upload HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nContent-Length: 1000000\r\n\r\nx",
+		drip: "x", each: 40 << 10, within: 15 * time.Second},
+	{name: "DeafReaders", opening: "GET /reports/big HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n", deaf: true, each: 64 << 10, within: 15 * time.Second},
+	{name: "Idle", each: 8 << 10},
+	{name: "IdleAfterOneRequest", opening: "GET /callback HTTP/1.1\r\nHost: localhost\r\n\r\n", each: 20 << 10},
+}
+
+// floods holds 2,000 connections of each kind open while honest people are
+// served.
+func (w *assault) floods(t *testing.T) {
+	bin := w.shipped()
+	var all sync.WaitGroup
+	for _, f := range floods {
+		all.Go(func() { t.Run(f.name, func(t *testing.T) { f.run(t, bin) }) })
+	}
+	all.Wait()
+}
+
+func (f *flood) run(t *testing.T, bin binaries) {
+	n := 2000
+	if testing.Short() {
+		n = 200
+	}
+	g := besiege(t, bin, nil, "")
+	g.shiny.answer = func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/big"):
+			chunk := make([]byte, 64<<10)
+			for {
+				if _, err := rw.Write(chunk); err != nil {
+					return
+				}
+			}
+		default:
+			io.Copy(io.Discard, r.Body)
+			io.WriteString(rw, "ok")
+		}
+	}
+	kim := g.signedIn("kim", kimPassword)
+	h := honest{g: g, cookie: kim.cookies(), stop: make(chan struct{})}
+	h.run(2)
+	time.Sleep(time.Second)
+	before, fds := g.memory(t), g.descriptors(t)
+
+	began := time.Now()
+	c := f.open(t, g, n, strings.ReplaceAll(f.opening, "{cookie}", kim.cookies()))
+	defer c.close()
+	open := time.Now()
+	time.Sleep(3 * time.Second)
+	each := (g.memory(t) - before) / n
+	t.Logf("%d open after %.1f s: %d B of resident memory for each (%d descriptors)", n, open.Sub(began).Seconds(), each, g.descriptors(t)-fds)
+	if each > f.each {
+		t.Errorf("each connection costs %d B, want at most %d", each, f.each)
+	}
+	if f.within > 0 {
+		for g.descriptors(t) > fds+20 && time.Since(open) < f.within {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if left := g.descriptors(t) - fds; left > 20 {
+			t.Errorf("%d descriptors are left after %v", left, f.within)
+		}
+		t.Logf("gone after %.1f s", time.Since(open).Seconds())
+	}
+	close(h.stop)
+	h.done.Wait()
+	slices.Sort(h.took)
+	t.Logf("%d honest requests, half within %v, the slowest %v", len(h.took), h.took[len(h.took)/2], h.took[len(h.took)-1])
+	for _, fault := range h.faults {
+		t.Error(fault)
+	}
+}
+
+// crowd is the connections of one flood.
+type crowd struct {
+	conns []net.Conn
+	stop  chan struct{}
+	done  sync.WaitGroup
+}
+
+func (f *flood) open(t *testing.T, g *siege, n int, opening string) *crowd {
+	c := &crowd{stop: make(chan struct{})}
+	for range n {
+		nc, err := net.Dial("tcp", g.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.deaf {
+			nc.(*net.TCPConn).SetReadBuffer(4 << 10)
+		}
+		if _, err := io.WriteString(nc, opening); err != nil {
+			t.Fatal(err)
+		}
+		c.conns = append(c.conns, nc)
+	}
+	if f.drip == "" {
+		return c
+	}
+	c.done.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-c.stop:
+				return
+			case <-tick.C:
+			}
+			for _, nc := range c.conns {
+				nc.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+				io.WriteString(nc, f.drip)
+			}
+		}
+	})
+	return c
+}
+
+func (c *crowd) close() {
+	close(c.stop)
+	c.done.Wait()
+	for _, nc := range c.conns {
+		nc.(*net.TCPConn).SetLinger(0)
+		nc.Close()
+	}
+}
+
+// honest is people at work meanwhile.
+type honest struct {
+	g      *siege
+	cookie string
+	stop   chan struct{}
+	done   sync.WaitGroup
+
+	mu     sync.Mutex
+	took   []time.Duration
+	faults []string
+}
+
+func (h *honest) run(people int) {
+	for range people {
+		h.done.Go(func() {
+			for {
+				select {
+				case <-h.stop:
+					return
+				case <-time.After(20 * time.Millisecond):
+				}
+				began := time.Now()
+				err := h.once()
+				h.mu.Lock()
+				if h.took = append(h.took, time.Since(began)); err != nil && len(h.faults) < 10 {
+					h.faults = append(h.faults, err.Error())
+				}
+				h.mu.Unlock()
+			}
+		})
+	}
+}
+
+func (h *honest) once() error {
+	req, err := http.NewRequest("POST", h.g.origin+"/reports/honest", strings.NewReader("some words"))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Cookie", h.cookie)
+	res, err := plain.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK || string(body) != "ok" {
+		return fmt.Errorf("an honest request was answered %s %q %v", res.Status, body, err)
+	}
+	return nil
+}
+
+// memory is the process's own resident memory, in bytes.
+func (p *proxy) memory(t testing.TB) int {
+	t.Helper()
+	return p.statusField(t, "RssAnon:")
+}
+
+// statusField reads a size from /proc/PID/status, in bytes.
+func (p *proxy) statusField(t testing.TB, name string) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), name)
+	kb, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kb << 10
+}
+
+// descriptors is how many it has open.
+func (p *proxy) descriptors(t testing.TB) int {
+	t.Helper()
+	names, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "fd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}

@@ -50,13 +50,13 @@ func giveBuffer(b []byte) {
 }
 
 // fitBuffer returns the buffer for the next read of a body, in place of b,
-// whose last n bytes read are dealt with: a large one where they come fast and
-// it may grow. Who sends or takes little holds little.
-func fitBuffer(b []byte, n int, grow bool) []byte {
+// whose last n bytes read are dealt with: larger where they come fast, up to
+// most. Who sends or takes little holds little.
+func fitBuffer(b []byte, n, most int) []byte {
 	size := len(b)
 	switch {
-	case n >= size*3/4 && grow:
-		size = copyBuffer
+	case n >= size*3/4:
+		size = max(size, min(4*size, most))
 	case n < smallBuffer/2:
 		size = smallBuffer
 	}

@@ -14,7 +14,7 @@ func (t *transfer) stream(f *framing, end *streamEnd) error {
 		t.x.c.setStream(end)
 		defer t.x.c.setStream(nil)
 	}
-	t.buf = fitBuffer(t.buf, 0, false) // nothing of its head is needed any more
+	t.buf = fitBuffer(t.buf, 0, 0) // nothing of its head is needed any more
 	for {
 		n, err := t.uc.Read(t.buf)
 		body, ferr := f.take(t.buf[:n])
@@ -37,7 +37,11 @@ func (t *transfer) stream(f *framing, end *streamEnd) error {
 		if err != nil {
 			return err
 		}
-		t.buf = fitBuffer(t.buf, n, t.x.sent > copyBuffer)
+		most := maxHeadBytes
+		if t.x.sent > freeBytes { // somebody reads
+			most = copyBuffer
+		}
+		t.buf = fitBuffer(t.buf, n, most)
 	}
 }
 

@@ -70,7 +70,7 @@ func (t *transfer) copyBody() error {
 		if _, err := t.uc.Write(out); err != nil || last {
 			return err
 		}
-		buf = fitBuffer(buf, n, true)
+		buf = fitBuffer(buf, n, copyBuffer)
 	}
 }
 

@@ -22,8 +22,8 @@ import (
 type maker func(Options) *Relay
 
 // conform asks of an engine everything that callers rely on, over each kind
-// of connection it will meet.
-func conform(t *testing.T, newRelay maker) {
+// of connection it carries.
+func conform(t *testing.T, newRelay maker, kinds ...legs) {
 	rules := []struct {
 		name string
 		rule func(*world)
@@ -66,7 +66,7 @@ func conform(t *testing.T, newRelay maker) {
 		{"DrainEndsEveryTunnelAndRefusesMore", drainEndsEveryTunnel},
 		{"DrainCutsWhatOutlivesItsContext", drainCuts},
 	}
-	for _, l := range []legs{{"tcp", "tcp"}, {"unix", "unix"}, {"tls", "tcp"}} {
+	for _, l := range kinds {
 		t.Run(l.client+" to "+l.backend, func(t *testing.T) {
 			for _, r := range rules {
 				t.Run(r.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func runLoops(t testing.TB, n int) []*loop.Loop {
 
 func TestTheLoopedEngineConforms(t *testing.T) {
 	loops := runLoops(t, 2)
-	conform(t, func(o Options) *Relay { return NewOn(loops, o) })
+	conform(t, func(o Options) *Relay { return NewOn(loops, o) }, legs{"tcp", "tcp"}, legs{"unix", "unix"})
 }
 
 // acknowledged reports whether the peer of a TCP connection has acknowledged

@@ -8,4 +8,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestThePortableEngineConforms(t *testing.T) { conform(t, New) }
+func TestThePortableEngineConforms(t *testing.T) {
+	conform(t, New, legs{"tcp", "tcp"}, legs{"unix", "unix"}, legs{"tls", "tcp"})
+}

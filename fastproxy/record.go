@@ -12,13 +12,20 @@ import (
 const maxLoggedText = 256
 
 // accessRecord copies what the record of an exchange needs, so that it may
-// outlive it.
-func (p *Proxy) accessRecord(x *exchange) *accessRecord {
-	a := &accessRecord{&audit.Access{
+// outlive it: all that is borrowed by one allocation.
+func (p *Proxy) accessRecord(x *exchange) accessRecord {
+	var room [3 * maxLoggedText]byte
+	b := append(room[:0], x.head.method...)
+	method := len(b)
+	b = shiny.RedactPath(b, x.head.path())
+	path := min(len(b), method+maxLoggedText)
+	b = append(b[:path], upTo(x.head.host, maxLoggedText)...)
+	host := len(b)
+	text := string(append(b, upTo(x.head.get(fieldUserAgent), maxLoggedText)...))
+	a := accessRecord{&audit.Access{
 		Start: x.start, RequestID: x.id, Client: x.client,
-		Method: string(x.head.method), Path: loggedPath(x.head.path()), Host: logged(x.head.host),
-		UserAgent: logged(x.head.get(fieldUserAgent)),
-		Status:    x.status, BytesIn: x.body.read, BytesOut: x.sent, Reason: x.reason,
+		Method: text[:method], Path: text[method:path], Host: text[path:host], UserAgent: text[host:],
+		Status: x.status, BytesIn: x.body.read, BytesOut: x.sent, Reason: x.reason,
 	}}
 	if x.own {
 		a.Kind = "own"
@@ -36,7 +43,7 @@ func (p *Proxy) accessRecord(x *exchange) *accessRecord {
 type accessRecord struct{ *audit.Access }
 
 // tunnel fills in how a WebSocket ended.
-func (a *accessRecord) tunnel(st relay.Stats) {
+func (a accessRecord) tunnel(st relay.Stats) {
 	a.WebSocket = true
 	a.Duration = time.Since(a.Start)
 	a.BytesIn, a.BytesOut = int64(st.ClientBytes), int64(st.BackendBytes)
@@ -66,6 +73,8 @@ func (p *Proxy) event(x *exchange, action audit.Action, reason string) *audit.Ev
 	return e
 }
 
-func loggedPath(path []byte) string { return logged(shiny.RedactPath(nil, path)) }
+func loggedPath(path []byte) string {
+	return string(upTo(shiny.RedactPath(nil, path), maxLoggedText))
+}
 
-func logged(b []byte) string { return string(b[:min(len(b), maxLoggedText)]) }
+func upTo(b []byte, n int) []byte { return b[:min(len(b), n)] }

@@ -37,3 +37,16 @@ func TestARecordOfARefusedHeadHoldsNothingOfIt(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 }
+
+func TestARecordIsCheap(t *testing.T) {
+	raw := []byte("GET /reports/app/shared/shiny.min.js?v=1 HTTP/1.1\r\nHost: apps.example.org\r\nUser-Agent: " + strings.Repeat("ua", 60) + "\r\n\r\n")
+	who := identity.Principal{Method: identity.MethodOIDC, Subject: "auth0|kim"}
+	x := &exchange{id: newRequestID(), principal: &who}
+	if err := scan(raw, &x.head); err != nil {
+		t.Fatal(err)
+	}
+	p := new(Proxy)
+	if n := testing.AllocsPerRun(100, func() { p.accessRecord(x) }); n > 2 { // the record, and its text
+		t.Errorf("%v allocations, want 2", n)
+	}
+}

@@ -71,16 +71,19 @@ type keptAttempt struct {
 }
 
 // attempts lists the attempts that this browser brings, and how large they are
-// together. What does not open is not ours, or too old, and is removed.
+// together. What does not open is not ours, or too old, and is removed, a few
+// at a time: an app could plant a hundred, and a proxy in front that takes no
+// head over 4 KB would lock this browser out.
 func (s *snapshot) attempts(x *exchange) (kept []keptAttempt, size int) {
+	removed := 0
 	x.head.eachCookie(func(name, value []byte) {
-		if !strings.HasPrefix(string(name), s.names.state) {
-			return
+		if !strings.HasPrefix(string(name), s.names.state) || s.stateName(string(name[len(s.names.state):])) != string(name) {
+			return // longer than ours are
 		}
 		size += len(name) + len(value)
 		if a, ok := s.openAttempt(string(name), value); ok && x.start.Sub(a.Created) < stateKept {
 			kept = append(kept, keptAttempt{string(name), len(name) + len(value), a.Created})
-		} else {
+		} else if removed++; removed <= maxStates {
 			s.setCookie(x, string(name), "", 0)
 		}
 	})
@@ -88,13 +91,13 @@ func (s *snapshot) attempts(x *exchange) (kept []keptAttempt, size int) {
 }
 
 // dropAttempts removes the oldest until at most n, of at most size bytes, are
-// left.
+// left, or until a few are removed.
 func (s *snapshot) dropAttempts(x *exchange, kept []keptAttempt, n, size int) {
 	total := 0
 	for _, k := range kept {
 		total += k.size
 	}
-	for len(kept) > n || total > size && len(kept) > 0 {
+	for removed := 0; removed <= maxStates && (len(kept) > n || total > size && len(kept) > 0); removed++ {
 		oldest := 0
 		for i := range kept {
 			if kept[i].created.Before(kept[oldest].created) {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -112,16 +113,19 @@ func (v *visitor) beginOn(ctx context.Context, conn net.Conn, c *call) (*exchang
 	x.stop = context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	x.in = readers.Get().(*bufio.Reader)
 	x.in.Reset(conn)
-	if err := v.send(conn, c); err != nil {
+	sent := v.send(conn, c)
+	if sent != nil && (c.body == nil || !isGone(sent)) {
 		x.end(false)
-		return nil, x.cause(err)
+		return nil, x.cause(sent)
 	}
 	for {
 		res, err := http.ReadResponse(x.in, &http.Request{Method: c.method})
 		if err != nil {
 			x.end(false)
-			return nil, x.cause(err)
+			return nil, x.cause(cmp.Or(sent, err))
 		}
+		// A server may refuse a body, and close, before it has read it.
+		res.Close = res.Close || sent != nil
 		if res.StatusCode >= 200 || res.StatusCode == 101 { // 100 and 103 come before the answer
 			x.res = res
 			break

@@ -172,6 +172,21 @@ func TestAConnectionThatTheServerClosedIsNotUsedAgain(t *testing.T) {
 	}
 }
 
+func TestABodyThatIsRefusedUnreadIsAStatus(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) })
+	v := visitorOf(t, s.URL)
+	c := v.net.homeCall("/")
+	c.method, c.length = "POST", 64<<20
+	c.body = io.LimitReader(zeros{}, c.length)
+	if a, err := v.do(t.Context(), c); err != nil || a.status != http.StatusRequestEntityTooLarge || len(v.kept) != 0 {
+		t.Errorf("got %+v (%v), want 413 and no kept connection", a, err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
 func TestAVisitorLeavesWhenItsContextEnds(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

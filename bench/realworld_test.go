@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,6 +120,15 @@ func needNode(t *testing.T) string {
 		}
 	}
 	return node
+}
+
+func needChromium(t *testing.T) string {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		lacking(t, "chromium")
+	}
+	return chromium
 }
 
 func aPort(t *testing.T) string {
@@ -276,11 +286,7 @@ func TestARealSessionIsRecordedAndReplayed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the real thing takes a minute: not with -short")
 	}
-	node := needNode(t)
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		lacking(t, "chromium")
-	}
+	node, chromium := needNode(t), needChromium(t)
 	shiny := startR(t)
 	port := aPort(t)
 	byPassword := startFastproxy(t, shiny, aPort(t), passwords(t))
@@ -323,26 +329,32 @@ func TestARealSessionIsRecordedAndReplayed(t *testing.T) {
 	}
 }
 
-// usesTheApp is what a person does in the app: wait for the plot, move the slider,
-// upload, download, and close the tab.
+// usesTheApp is what a person does in the app: wait for the plot, move the
+// slider, upload, download, and close the tab.
 func usesTheApp(t *testing.T, node, chromium, url string) {
 	t.Helper()
 	file := t.TempDir() + "/what R received.bin"
 	if err := os.WriteFile(file, bytes.Repeat([]byte("fastbench "), 5000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	steps := []map[string]any{
-		{"do": "open", "page": "kim", "visitor": "kim"},
-		{"do": "goto", "url": url},
-		{"do": "await", "selector": "#bins", "text": "20 bins"},
-		{"do": "change", "selector": "#plot img", "name": "src", "text": ""},
-		{"do": "slide", "selector": ".irs", "share": 0.5},
-		{"do": "upload", "selector": "#file", "files": file},
-		{"do": "await", "selector": "#uploaded", "text": "50000 bytes"},
-		{"do": "download", "selector": "#data"},
-		{"do": "download", "selector": "#umlaut"},
-		{"do": "close"},
-	}
+	drive(t, node, chromium,
+		step{"do": "goto", "url": url},
+		step{"do": "await", "selector": "#bins", "text": "20 bins"},
+		step{"do": "change", "selector": "#plot img", "name": "src", "text": ""},
+		step{"do": "slide", "selector": ".irs", "share": 0.5},
+		step{"do": "upload", "selector": "#file", "files": file},
+		step{"do": "await", "selector": "#uploaded", "text": "50000 bytes"},
+		step{"do": "download", "selector": "#data"},
+		step{"do": "download", "selector": "#umlaut"},
+	)
+}
+
+type step map[string]any
+
+// drive opens a tab of a real Chromium, goes through the steps and closes it.
+func drive(t *testing.T, node, chromium string, steps ...step) {
+	t.Helper()
+	steps = slices.Concat([]step{{"do": "open", "visitor": "kim"}}, steps, []step{{"do": "close"}})
 	cmd := exec.Command(node, "browser.mjs", chromium, t.TempDir())
 	cmd.Dir = realworldDir
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
@@ -352,12 +364,9 @@ func usesTheApp(t *testing.T, node, chromium, url string) {
 	}
 	defer stdin.Close()
 	b, _ := startNeighbour(t, cmd, `(?m)^\{"version"`)
-	for i, step := range steps {
-		step["id"] = i + 1
-		if step["page"] == nil {
-			step["page"] = "kim"
-		}
-		line, _ := json.Marshal(step)
+	for i, do := range steps {
+		do["id"], do["page"] = i+1, "kim"
+		line, _ := json.Marshal(do)
 		stdin.Write(append(line, '\n'))
 		answered := regexp.MustCompile(fmt.Sprintf(`(?m)^\{"id":%d[,}].*$`, i+1))
 		for deadline := time.Now().Add(40 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -379,7 +388,7 @@ func usesTheApp(t *testing.T, node, chromium, url string) {
 func startDemo(t *testing.T) string {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(needPrograms(t), "fastproxy"), "demo", "--port", "0")
-	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	cmd.Env = append(os.Environ(), "TMPDIR="+needPrograms(t)) // a socket's path must be short
 	_, m := startNeighbour(t, cmd, `Open (http://localhost:\d+)/ and sign in as kim`)
 	address := m[1] + "/reports/"
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {

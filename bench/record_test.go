@@ -29,7 +29,7 @@ func startRecording(t *testing.T, address string, more ...func(*RecordOptions)) 
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ready := make(chan string, 1)
-	o := RecordOptions{Target: Target{URL: address}, Listen: "127.0.0.1:0", Output: filepath.Join(t.TempDir(), "recording.log"), Ready: func(url string) { ready <- url }}
+	o := RecordOptions{Target: Target{URL: address}, Listen: "127.0.0.1:0", Output: filepath.Join(t.TempDir(), "recording.log"), Ready: func(url string) { ready <- url }, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	for _, change := range more {
 		change(&o)
 	}
@@ -51,8 +51,13 @@ func startRecording(t *testing.T, address string, more ...func(*RecordOptions)) 
 // end waits for the recording and reads it.
 func (n *recordingNow) end(t *testing.T) *Recording {
 	t.Helper()
-	err := <-n.done
-	n.done <- err
+	var err error
+	select {
+	case err = <-n.done:
+		n.done <- err
+	case <-time.After(30 * time.Second):
+		t.Fatal("the recording does not end")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

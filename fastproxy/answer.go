@@ -37,7 +37,10 @@ func (t *transfer) sendAnswer() error {
 		return nil
 	}
 	// Bytes behind the answer are nobody's: that connection is not used again.
-	t.reuse = !early && !a.close && !f.untilClose() && !f.over && (end == nil || end.reason() == "")
+	// Behind a HEAD's head a backend may send a body all the same, later: the
+	// next visitor's answer (RFC 9112 section 9.2 has no way to tell).
+	late := string(x.head.method) == "HEAD" && a.contentLength != 0
+	t.reuse = !early && !late && !a.close && !f.untilClose() && !f.over && (end == nil || end.reason() == "")
 	return nil
 }
 
@@ -45,6 +48,7 @@ func (t *transfer) sendAnswer() error {
 func (t *transfer) sendHead(body []byte) error {
 	head := t.s.appendAnswerHead(takeBuffer(maxHeadBytes)[:0], t.x, t.r, &t.answer)
 	defer giveBuffer(head)
+	t.x.heads += int64(len(head))
 	if len(head)+len(body) <= cap(head) {
 		head, body = append(head, body...), nil
 	}

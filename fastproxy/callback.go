@@ -158,7 +158,7 @@ func (p *Proxy) loginFailed(x *exchange, a *oidc.Attempt, err error) {
 	}
 	p.notSignedIn(x, identity.MethodOIDC, "", m.Code)
 	p.log.Logger().Warn("sign-in failed", zap.String("http.request.id", x.id), zap.String("event.reason", m.Code),
-		zap.String("fastproxy.advice", strings.TrimSpace(m.Text+" "+m.Operator)), zap.Error(err))
+		zap.String("fastproxy.advice", strings.TrimSpace(m.Text+" "+m.Operator)), zap.NamedError("error.message", err))
 	p.say(x, m)
 }
 

@@ -24,6 +24,8 @@ type conn struct {
 	waiting bool       // guarded by mu: for a client that has nothing to wait for itself
 	leaving bool       // guarded by mu: the process stops, no further request
 	stream  *streamEnd // guarded by mu: an answer without an end of its own
+	asking  *transfer  // guarded by mu: holds a connection to Shiny
+	gone    bool       // guarded by mu: cut was called
 }
 
 // serve answers requests until the connection ends; it closes nc unless an
@@ -134,6 +136,27 @@ func (c *conn) leave() {
 	c.mu.Unlock()
 	if stream != nil {
 		stream.End(session.WhyShutdown)
+	}
+}
+
+// cut ends the connection and what is under way on it.
+func (c *conn) cut() {
+	c.nc.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = true
+	if c.asking != nil { // its client may be watched no more
+		c.asking.clientGone()
+	}
+}
+
+// setAsking names the transfer under way, nil when it is over.
+func (c *conn) setAsking(t *transfer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asking = t
+	if c.gone && t != nil {
+		t.clientGone()
 	}
 }
 

@@ -40,6 +40,7 @@ type exchange struct {
 
 	status  int // of the final answer; 0 while there is none
 	sent    int64
+	heads   int64        // of that, bytes of heads
 	closing bool         // no further request on this connection
 	taken   bool         // the connection is a tunnel's now
 	broken  bool         // the answer broke off: close without lingering
@@ -225,6 +226,10 @@ func (x *exchange) answer(handler fasthttp.RequestHandler) {
 	w := bufio.NewWriterSize(&out, smallBuffer)
 	if err := resp.Write(w); err == nil {
 		w.Flush()
+	}
+	x.heads += int64(out.Len())
+	if !resp.SkipBody {
+		x.heads -= int64(len(resp.Body()))
 	}
 	x.write(out.Bytes())
 }

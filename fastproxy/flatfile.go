@@ -20,7 +20,7 @@ func (p *Proxy) passwdChanged() {
 	}, session.WhyPasswordChanged)
 	streams := p.registry.CloseStreams(p.isBarred, session.WhyRuleChanged)
 	p.log.Logger().Info("flat file read anew", zap.Int("fastproxy.users", p.passwd.Users()), zap.Int("fastproxy.sessions_ended", n),
-		zap.Int("fastproxy.streams_closed", streams), zap.Error(err))
+		zap.Int("fastproxy.streams_closed", streams), zap.NamedError("error.message", err))
 	for _, w := range p.passwd.Warnings() {
 		p.log.Logger().Warn(w)
 	}
@@ -45,5 +45,5 @@ func (p *Proxy) isBarred(s session.Stream) bool {
 }
 
 func (p *Proxy) passwdBroken(err error) {
-	p.log.Logger().Error("the flat file has mistakes; the last good one stays in force", zap.Error(err))
+	p.log.Logger().Error("the flat file has mistakes; the last good one stays in force", zap.NamedError("error.message", err))
 }

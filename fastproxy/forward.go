@@ -113,6 +113,7 @@ func connect(b *upstream.Backend, fresh bool) (*upstream.Conn, error) {
 // begin exchanges heads, or ends the transfer, also when it panics.
 func (t *transfer) begin(req []byte) (err error) {
 	err = errBroken
+	t.x.c.setAsking(t)
 	defer func() {
 		if err != nil {
 			t.end()
@@ -174,7 +175,9 @@ func (t *transfer) readFinalHead() error {
 		case a.status == 101:
 			return errAnswerHead
 		case a.status != 100 && t.x.head.minor == 1:
-			if err := t.x.write(t.s.appendAnswerHead(nil, t.x, t.r, a)); err != nil {
+			head := t.s.appendAnswerHead(nil, t.x, t.r, a)
+			t.x.heads += int64(len(head))
+			if err := t.x.write(head); err != nil {
 				return errClientGone
 			}
 		}
@@ -232,6 +235,7 @@ func (t *transfer) end() {
 		t.endUpload()
 	}
 	t.watch.stop()
+	t.x.c.setAsking(nil)
 	t.x.lines = t.answer.lines[:0]
 	dropped := t.dropped.Load() != nil
 	if dropped {

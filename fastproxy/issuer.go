@@ -15,7 +15,9 @@ import (
 func (p *Proxy) openIssuer(set *Settings) (err error) {
 	p.keys = jwks.New(jwks.Config{
 		Resolve: func(ctx context.Context) (string, error) { return p.provider.JWKSURL(ctx) },
-		OnError: func(err error) { p.log.Logger().Warn("cannot fetch the issuer's keys", zap.Error(err)) },
+		OnError: func(err error) {
+			p.log.Logger().Warn("cannot fetch the issuer's keys", zap.NamedError("error.message", err))
+		},
 		// What a withdrawn key signed must prove itself anew.
 		OnWithdrawn: func() { p.current.Load().gate.BumpEpoch() },
 	})
@@ -24,7 +26,9 @@ func (p *Proxy) openIssuer(set *Settings) (err error) {
 		RedirectURL: set.Auth0.CallbackURL, Scopes: set.Scopes(),
 		Audience: set.Authorize.Audience, Organization: set.Authorize.Organization, Connection: set.Authorize.Connection,
 		Params: set.AuthorizeParams(), GroupsClaim: set.Auth0.GroupsClaim, Keys: p.keys,
-		OnError: func(err error) { p.log.Logger().Warn("the issuer does not answer as it should", zap.Error(err)) },
+		OnError: func(err error) {
+			p.log.Logger().Warn("the issuer does not answer as it should", zap.NamedError("error.message", err))
+		},
 	})
 	return err
 }

@@ -103,7 +103,7 @@ func (p *Proxy) accept(l net.Listener) {
 // logged.
 func (p *Proxy) acceptFailed(err error, first bool) {
 	if first {
-		p.log.Logger().Error("cannot accept: new connections wait", zap.Error(err))
+		p.log.Logger().Error("cannot accept: new connections wait", zap.NamedError("error.message", err))
 	}
 	select {
 	case <-time.After(acceptPause):
@@ -151,8 +151,9 @@ func (s *connSet) run(c *conn) {
 }
 
 // drain lets answers under way finish and takes no further request; idle
-// connections end at once. When ctx ends, so does the rest.
-func (s *connSet) drain(ctx context.Context) {
+// connections end at once. When ctx ends, so does the rest: cut tells those
+// who wait for Shiny.
+func (s *connSet) drain(ctx context.Context, cut func()) {
 	s.mu.Lock()
 	s.closing = true
 	for c := range s.all {
@@ -169,9 +170,10 @@ func (s *connSet) drain(ctx context.Context) {
 		return
 	case <-ctx.Done():
 	}
+	cut()
 	s.mu.Lock()
 	for c := range s.all {
-		c.nc.Close()
+		c.cut()
 	}
 	s.mu.Unlock()
 	<-done

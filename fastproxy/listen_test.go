@@ -79,12 +79,17 @@ func TestStopEndsWhatDoesNotEndByItself(t *testing.T) {
 	c1.say(d.request("POST /reports/upload", "Content-Length: 100"), "hello")
 	s1 := d.shiny.accept()
 	s1.head()
+	c2 := d.dial() // talks ahead, so nobody watches it
+	c2.say(d.request("GET /reports/slow") + d.request("GET /reports/next"))
+	s2 := d.shiny.accept()
+	s2.head()
 	d.stop()
 	c0.want("1\r\n")
 	c0.wantGone()
 	s.wantGone()
 	s1.want("hello")
 	s1.wantGone()
+	s2.wantGone()
 }
 
 func TestPanicCostsItsOwnRequestOnly(t *testing.T) {

@@ -138,7 +138,7 @@ func (p *Proxy) startAttempt(x *exchange, s *snapshot, o oidc.StartOptions) {
 	to, attempt, err := s.provider.Start(ctx, o)
 	if err != nil {
 		x.reason = "issuer_unavailable"
-		p.log.Logger().Warn("cannot start a sign-in", zap.String("http.request.id", x.id), zap.Error(err))
+		p.log.Logger().Warn("cannot start a sign-in", zap.String("http.request.id", x.id), zap.NamedError("error.message", err))
 		p.say(x, message{Status: 503, Code: x.reason, RetryAfter: 5, Title: "Signing in is not possible right now",
 			Text:  "The login service does not answer. Please try again in a moment. Whoever is signed in already can go on working.",
 			Links: []link{{Href: loginURL(o.ReturnTo), Label: "Try again", Primary: true}}})
@@ -154,7 +154,7 @@ func (p *Proxy) startAttempt(x *exchange, s *snapshot, o oidc.StartOptions) {
 func (p *Proxy) signIn(x *exchange, s *snapshot, v *session.Session, back string) {
 	if err := s.setSession(x, v); err != nil {
 		p.notSignedIn(x, v.Principal.Method, v.Principal.RuleName(), "session_too_large")
-		p.log.Logger().Warn("cannot keep a session", zap.String("http.request.id", x.id), zap.Error(err))
+		p.log.Logger().Warn("cannot keep a session", zap.String("http.request.id", x.id), zap.NamedError("error.message", err))
 		p.say(x, message{Status: 403, Code: x.reason, Title: "You are in too many groups",
 			Text:     "The login service names more groups for you than your browser can keep. Please tell whoever runs this server.",
 			Operator: "The groups have to fit into four cookies. Let the login service send only those that matter here, for example by an Action in the Auth0 dashboard."})

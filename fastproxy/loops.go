@@ -15,7 +15,7 @@ func (p *Proxy) openLoops() {
 	for range runtime.GOMAXPROCS(0) {
 		l, err := loop.New(loop.Options{})
 		if err != nil {
-			p.log.Logger().Warn("no event loops here: tunnels are carried by goroutines", zap.Error(err))
+			p.log.Logger().Warn("no event loops here: tunnels are carried by goroutines", zap.NamedError("error.message", err))
 			return
 		}
 		p.loops = append(p.loops, l)

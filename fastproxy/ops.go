@@ -49,10 +49,10 @@ func (p *Proxy) readiness() readiness {
 	if p.provider != nil {
 		v.Issuer, v.Keys = "ok", "ok"
 		if err := p.provider.Ready(); err != nil {
-			v.Ready, v.Issuer = false, err.Error()
+			v.Ready, v.Issuer = v.Ready && p.passwd != nil, err.Error()
 		}
 		if !p.keys.Ready() {
-			v.Ready, v.Keys = false, "not fetched yet"
+			v.Ready, v.Keys = v.Ready && p.passwd != nil, "not fetched yet"
 			if err := p.keys.LastError(); err != nil {
 				v.Keys = err.Error()
 			}

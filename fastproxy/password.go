@@ -99,7 +99,7 @@ func (p *Proxy) passwordFailed(x *exchange, s *snapshot, f passwordForm, err err
 	if !errors.Is(err, passwd.ErrWrong) {
 		s.backoff.Abandoned(f.User, x.client.String())
 		x.reason = "login_busy"
-		p.log.Logger().Warn("password not checked", zap.String("http.request.id", x.id), zap.Error(err))
+		p.log.Logger().Warn("password not checked", zap.String("http.request.id", x.id), zap.NamedError("error.message", err))
 		f.Fault = "Many people are signing in right now. Please try again in a moment."
 		p.passwordPageLater(x, s, f, 429, 5)
 		return
@@ -113,7 +113,7 @@ func (p *Proxy) passwordFailed(x *exchange, s *snapshot, f passwordForm, err err
 func (p *Proxy) tooSoon(x *exchange, s *snapshot, f passwordForm, wait time.Duration) {
 	p.notSignedIn(x, identity.MethodPasswd, s.knownUser(f.User), "login_backoff")
 	seconds := int(math.Ceil(wait.Seconds()))
-	f.Fault = "Too many tries. Please wait a minute, then try again."
+	f.Fault = "Too many tries. Please wait a little, then try again."
 	p.passwordPageLater(x, s, f, 429, seconds)
 }
 

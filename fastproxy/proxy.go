@@ -49,6 +49,8 @@ type Proxy struct {
 	current  atomic.Pointer[snapshot]
 	conns    connSet
 	stopping chan struct{}
+	cut      context.Context // ends when answers under way are not waited for any more
+	cutAll   func()
 
 	listeners []net.Listener
 	ops       net.Listener
@@ -61,6 +63,7 @@ type Proxy struct {
 // it, or closes it.
 func New(set *Settings, log *audit.Log) (*Proxy, error) {
 	p := &Proxy{log: log, metrics: newMetrics(), stopping: make(chan struct{}), backoff: passwd.NewBackoff(nil), sockets: newSockets(), limits: usualLimits}
+	p.cut, p.cutAll = context.WithCancel(context.Background())
 	p.conns = connSet{gauge: p.metrics.connections, all: make(map[*conn]struct{})}
 	p.warnings = set.Warnings()
 	err := p.open(set)
@@ -196,7 +199,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	start := func(name string, f func(context.Context) error) {
 		running.Go(func() {
 			if err := f(background); err != nil && background.Err() == nil {
-				p.log.Logger().Error("stopped working", zap.String("fastproxy.part", name), zap.Error(err))
+				p.log.Logger().Error("stopped working", zap.String("fastproxy.part", name), zap.NamedError("error.message", err))
 			}
 		})
 	}
@@ -208,13 +211,14 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 
 	<-ctx.Done()
+	p.log.Logger().Info("stopping: answers under way may finish")
 	close(p.stopping)
 	for _, l := range p.listeners {
 		l.Close()
 	}
 	limit, cancel := context.WithTimeout(context.Background(), p.limits.drain)
 	defer cancel()
-	p.conns.drain(limit)
+	p.conns.drain(limit, p.cutAll)
 	p.relay.Drain(limit, relay.Farewell{Reason: string(session.WhyShutdown)})
 	ops.Close()
 	control.Close()
@@ -261,7 +265,7 @@ func (p *Proxy) serveHTTP(start func(string, func(context.Context) error), l net
 // that ended is over in this process; after a restart a copy of its cookie
 // could live again, which somebody must know.
 func (p *Proxy) stateFailed(err error) {
-	p.log.Logger().Error("cannot write the state: an ended session may come back with a restart", zap.Error(err))
+	p.log.Logger().Error("cannot write the state: an ended session may come back with a restart", zap.NamedError("error.message", err))
 }
 
 // sessionEnded counts every ending, and writes down those that are not the

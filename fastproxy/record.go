@@ -22,10 +22,14 @@ func (p *Proxy) accessRecord(x *exchange) accessRecord {
 	b = append(b[:path], upTo(x.head.host, maxLoggedText)...)
 	host := len(b)
 	text := string(append(b, upTo(x.head.get(fieldUserAgent), maxLoggedText)...))
+	reason := x.reason
+	if x.status < 400 {
+		reason = "" // what was missing was not needed
+	}
 	a := accessRecord{&audit.Access{
 		Start: x.start, RequestID: x.id, Client: x.client,
 		Method: text[:method], Path: text[method:path], Host: text[path:host], UserAgent: text[host:],
-		Status: x.status, BytesIn: x.body.read, BytesOut: x.sent, Reason: x.reason,
+		Status: x.status, BytesIn: x.body.read, BytesOut: max(x.sent-x.heads, 0), Reason: reason,
 	}}
 	if x.own {
 		a.Kind = "own"

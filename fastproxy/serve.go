@@ -87,6 +87,8 @@ func (p *Proxy) serve(x *exchange, s *snapshot) {
 			Text: "It is written in a way that two programs could read differently. Please check it."})
 	case m.Own:
 		p.serveOwn(x, s)
+	case m.Mount == nil && string(x.head.path()) == "/" && s.isLostCallback(x):
+		p.lostAttempt(x, s, "") // its code is nobody else's to see
 	case m.Mount == nil && string(x.head.path()) == "/":
 		p.redirect(x, 302, withQuery("/reports/", x.head.query()))
 	case m.Mount == nil:
@@ -228,7 +230,7 @@ func (p *Proxy) backendFailed(x *exchange, s *snapshot, r *route, err error) {
 		m.Text = "It broke off, or said something that cannot be read. Please try again. If it stays so, tell whoever runs this server the request id below."
 	}
 	p.log.Logger().Warn("shiny failed", zap.String("http.request.id", x.id), zap.String("event.reason", x.reason),
-		zap.String("fastproxy.upstream", r.backend.Addr()), zap.Error(err))
+		zap.String("fastproxy.upstream", r.backend.Addr()), zap.NamedError("error.message", err))
 	p.say(x, m)
 }
 

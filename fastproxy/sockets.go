@@ -11,9 +11,10 @@ import (
 const (
 	// socketMemory is how long an id is remembered after its last use. Shiny
 	// Server keeps a session 15 s for its client to come back.
-	socketMemory = 20 * time.Second
-	maxSockets   = 1 << 17
-	maxSocketID  = 64
+	socketMemory  = 20 * time.Second
+	maxSockets    = 1 << 17
+	maxOwnSockets = 1 << 10 // of one person
+	maxSocketID   = 64
 )
 
 // sockets remembers who opened which SockJS connection. Its ids stand in URLs,
@@ -24,7 +25,9 @@ type sockets struct {
 
 	mu    sync.Mutex
 	all   map[string]*socketOwner
-	sweep int // how many there may be before the forgotten ones are looked for
+	owned map[identity.Key]int // how many of all are whose
+	sweep int                  // how many there may be before the forgotten ones are looked for
+	swept time.Time            // when they were last
 }
 
 type socketOwner struct {
@@ -34,7 +37,7 @@ type socketOwner struct {
 }
 
 func newSockets() *sockets {
-	return &sockets{began: time.Now(), all: make(map[string]*socketOwner), sweep: 1024}
+	return &sockets{began: time.Now(), all: make(map[string]*socketOwner), owned: make(map[identity.Key]int), sweep: 1024}
 }
 
 // enter asks whether a request may use the ids in its path, and holds them for
@@ -97,20 +100,39 @@ func (o *socketOwner) forgotten(now time.Time) bool {
 	return o.users == 0 && now.Sub(o.last) > socketMemory
 }
 
-// add remembers an id; nil when there are too many.
+// add remembers an id; nil when there are too many: of one person's, so that
+// a flood refuses nobody else, or of all.
 func (s *sockets) add(key string, who identity.Key, now time.Time) *socketOwner {
-	if len(s.all) >= s.sweep {
-		for k, o := range s.all {
-			if o.forgotten(now) {
-				delete(s.all, k)
-			}
-		}
-		s.sweep = max(1024, 2*len(s.all))
-		if len(s.all) >= maxSockets {
-			return nil
-		}
+	most := maxOwnSockets
+	if who == (identity.Key{}) {
+		most = maxSockets / 2
+	}
+	if (s.owned[who] >= most || len(s.all) >= maxSockets || len(s.all) >= s.sweep) && now.Sub(s.swept) >= time.Second {
+		s.forget(now)
+	}
+	if s.owned[who] >= most || len(s.all) >= maxSockets {
+		return nil
+	}
+	if old := s.all[key]; old != nil { // forgotten, and not removed yet
+		s.owned[old.who]--
 	}
 	o := &socketOwner{who: who, last: now}
 	s.all[key] = o
+	s.owned[who]++
 	return o
+}
+
+// forget removes what is over. It looks at everything, and so runs at most
+// once a second.
+func (s *sockets) forget(now time.Time) {
+	for key, o := range s.all {
+		if !o.forgotten(now) {
+			continue
+		}
+		delete(s.all, key)
+		if s.owned[o.who]--; s.owned[o.who] <= 0 {
+			delete(s.owned, o.who)
+		}
+	}
+	s.swept, s.sweep = now, max(1024, 2*len(s.all))
 }

@@ -20,6 +20,7 @@ func (t *transfer) join() error {
 		return errAnswerHead
 	}
 	t.watch.stop()
+	t.x.c.setAsking(nil)
 	if why := t.dropped.Load(); why != nil {
 		return *why
 	}

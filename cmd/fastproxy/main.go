@@ -105,7 +105,7 @@ func serve(set *fastproxy.Settings) int {
 	}
 	go awaitHangup(ctx, hangup, onHangup)
 	if err := p.Run(ctx); err != nil {
-		log.Logger().Error("stopped", zap.Error(err))
+		log.Logger().Error("stopped", zap.NamedError("error.message", err))
 		return exitFailed
 	}
 	return 0
@@ -124,7 +124,7 @@ func awaitHangup(ctx context.Context, hangup <-chan os.Signal, do func()) {
 
 func reopen(log *audit.Log) {
 	if err := log.Reopen(); err != nil {
-		log.Logger().Error("cannot open the log file anew; the old one stays", zap.Error(err))
+		log.Logger().Error("cannot open the log file anew; the old one stays", zap.NamedError("error.message", err))
 	}
 }
 

@@ -47,7 +47,7 @@ func (a *Access) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	}
 	e.AddString("event.dataset", dataset)
 	e.AddInt64("event.duration", int64(a.Duration))
-	e.AddString("event.outcome", outcome(a.Status < 500))
+	e.AddString("event.outcome", outcome(a.Status < 400))
 	e.AddString("http.request.id", a.RequestID)
 	e.AddString("http.request.method", a.Method)
 	e.AddInt64("http.request.body.bytes", a.BytesIn)

@@ -1,9 +1,12 @@
 package fastproxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -200,7 +203,26 @@ func (s *Settings) warnOfTheRest() {
 			s.warn("%s: %s is no setting, do you mean %s?", u.Where, u.Name, u.Like)
 		}
 	}
+	s.warnOfElsewhere()
 	if origin := s.PublicOrigin(); origin != "" && !s.Secure() && !isLoopback(s.PublicHost()) {
 		s.warn("people come to %s: passwords and session cookies travel unencrypted; put TLS in front and set PUBLIC_URL=https://…", origin)
+	}
+}
+
+// warnOfElsewhere notes a public address on this machine where people arrive
+// at another process, or at none: their page navigations are sent there.
+func (s *Settings) warnOfElsewhere() {
+	u, err := url.Parse(s.PublicOrigin())
+	if err != nil || u.Scheme != "http" || !isLoopback(u.Hostname()) {
+		return
+	}
+	at := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80"))
+	addrs := s.ListenAddrs()
+	switch _, port, err := net.SplitHostPort(addrs[0].Address); {
+	case addrs[0].Network != "tcp" || err != nil || port == "0": // something in front, or a test
+	case !s.listensOn(at):
+		s.warn("people are sent to %s, where this process does not listen: set PUBLIC_URL and AUTH0_CALLBACK_URL to where they come", s.PublicOrigin())
+	case s.Port != "" && s.PublicURL == "":
+		s.warn("PORT listens on every interface, but people who come by another name than %s are sent there: set PUBLIC_URL", s.PublicOrigin())
 	}
 }

@@ -66,7 +66,7 @@ func (m *multiplex) step(c byte) {
 	switch m.state {
 	case muxStart:
 		// "A" and "C" are hexadecimal digits too: the second byte tells.
-		if isHexDigit(c) {
+		if isHex(c) {
 			next = muxHex
 			m.data = append(m.data[:0], c)
 		}
@@ -75,7 +75,7 @@ func (m *multiplex) step(c byte) {
 		case c == '#':
 			next = muxChannel
 			m.data = m.data[:0]
-		case isHexDigit(c) && len(m.data) < 16:
+		case isHex(c) && len(m.data) < 16:
 			next = muxHex
 			m.data = append(m.data, c)
 		case isWordStart(m.data, c):
@@ -92,7 +92,7 @@ func (m *multiplex) step(c byte) {
 			next = muxWord
 		}
 	case muxWordHex:
-		if isHexDigit(c) && len(m.data) < 16 {
+		if isHex(c) && len(m.data) < 16 {
 			next = muxWordHex
 			m.data = append(m.data, c)
 		}
@@ -154,7 +154,3 @@ func isWordStart(b []byte, c byte) bool {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
-func isHexDigit(c byte) bool {
-	return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}

@@ -71,10 +71,10 @@ func decodeElement(e string) (string, bool) {
 	for i := 0; i < len(e); i++ {
 		c := e[i]
 		if c == '%' {
-			if i+2 >= len(e) || !isHexDigit(e[i+1]) || !isHexDigit(e[i+2]) {
+			if i+2 >= len(e) || !isHex(e[i+1]) || !isHex(e[i+2]) {
 				return "", false
 			}
-			c = hexDigit(e[i+1])<<4 | hexDigit(e[i+2])
+			c = unhex(e[i+1])<<4 | unhex(e[i+2])
 			i += 2
 			if c <= ' ' && c != ' ' || c >= 0x7f || strings.IndexByte(`/\%?#`, c) >= 0 {
 				return "", false

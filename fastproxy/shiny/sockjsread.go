@@ -150,11 +150,11 @@ func (j *jsonStrings) escape(c byte) {
 }
 
 func (j *jsonStrings) hex(c byte) {
-	if !isHexDigit(c) {
+	if !isHex(c) {
 		j.state = jsonBad
 		return
 	}
-	j.code = j.code<<4 | rune(hexDigit(c))
+	j.code = j.code<<4 | rune(unhex(c))
 	if j.digits++; j.digits < 4 {
 		return
 	}
@@ -175,13 +175,3 @@ func (j *jsonStrings) hex(c byte) {
 // finish ends the message and reports whether it was whole and right; nothing
 // at all is a message that SockJS passes over.
 func (j *jsonStrings) finish() bool { return j.state == jsonDone || j.state == jsonValue && !j.some }
-
-func hexDigit(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c <= 'F':
-		return c - 'A' + 10
-	}
-	return c - 'a' + 10
-}

@@ -151,9 +151,8 @@ func (s *connSet) run(c *conn) {
 }
 
 // drain lets answers under way finish and takes no further request; idle
-// connections end at once. When ctx ends, so does the rest: cut tells those
-// who wait for Shiny.
-func (s *connSet) drain(ctx context.Context, cut func()) {
+// connections end at once. When ctx ends, so does the rest.
+func (s *connSet) drain(ctx context.Context) {
 	s.mu.Lock()
 	s.closing = true
 	for c := range s.all {
@@ -170,7 +169,6 @@ func (s *connSet) drain(ctx context.Context, cut func()) {
 		return
 	case <-ctx.Done():
 	}
-	cut()
 	s.mu.Lock()
 	for c := range s.all {
 		c.cut()

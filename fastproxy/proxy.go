@@ -49,8 +49,6 @@ type Proxy struct {
 	current  atomic.Pointer[snapshot]
 	conns    connSet
 	stopping chan struct{}
-	cut      context.Context // ends when answers under way are not waited for any more
-	cutAll   func()
 
 	listeners []net.Listener
 	ops       net.Listener
@@ -63,7 +61,6 @@ type Proxy struct {
 // it, or closes it.
 func New(set *Settings, log *audit.Log) (*Proxy, error) {
 	p := &Proxy{log: log, metrics: newMetrics(), stopping: make(chan struct{}), backoff: passwd.NewBackoff(nil), sockets: newSockets(), limits: usualLimits}
-	p.cut, p.cutAll = context.WithCancel(context.Background())
 	p.conns = connSet{gauge: p.metrics.connections, all: make(map[*conn]struct{})}
 	p.warnings = set.Warnings()
 	err := p.open(set)
@@ -218,7 +215,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 	limit, cancel := context.WithTimeout(context.Background(), p.limits.drain)
 	defer cancel()
-	p.conns.drain(limit, p.cutAll)
+	p.conns.drain(limit)
 	p.relay.Drain(limit, relay.Farewell{Reason: string(session.WhyShutdown)})
 	ops.Close()
 	control.Close()

@@ -38,8 +38,9 @@ func (p *Proxy) ownForm(x *exchange, s *snapshot) bool {
 	if site := x.head.get(fieldSecFetchSite); site != nil && !equalFold(site, "same-origin") {
 		return false
 	}
-	// Our pages ask for no Referer, and so Origin is "null" there.
-	if o := x.head.get(fieldOrigin); o != nil && !equalFold(o, "null") && !s.ourOrigin(o) {
+	// Pages with a form have a Referer, so that this is not "null": on plain http
+	// a sibling domain can plant the cookie, and with no-referrer hide itself.
+	if o := x.head.get(fieldOrigin); o != nil && !s.ourOrigin(o) {
 		return false
 	}
 	ct, _, _ := bytes.Cut(x.head.get(fieldContentType), []byte{';'})

@@ -322,7 +322,7 @@ func (b *browser) fetch(to string, header ...string) reply {
 // post sends a form as a page of that origin does.
 func (b *browser) post(to string, form url.Values, header ...string) reply {
 	b.h.t.Helper()
-	all := []string{"Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded", "Origin", "null"}
+	all := []string{"Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded", "Origin", b.h.origin}
 	if !b.old {
 		all = append(all, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin")
 	}

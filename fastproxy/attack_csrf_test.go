@@ -71,9 +71,7 @@ func foreignForms(origin string) (all []foreignForm) {
 		add("Sec-Fetch-Mode "+mode+", as a script's fetch has", set("Sec-Fetch-Mode", mode))
 	}
 	for _, o := range foreignOrigins(origin) {
-		if o != "null" { // which is what our own pages send, for they ask for no Referer
-			add("Origin "+o, set("Origin", o))
-		}
+		add("Origin "+o, set("Origin", o))
 	}
 	for _, ct := range []string{"text/plain", "multipart/form-data; boundary=x", "application/json", "", "application/x-www-form-urlencoded, text/plain", "text/plain; application/x-www-form-urlencoded",
 		"application/x-www-form-urlencodedx", "APPLICATION/JSON"} {
@@ -91,10 +89,14 @@ func foreignForms(origin string) (all []foreignForm) {
 
 // foreignOrigins are not ours, however much they look so.
 func foreignOrigins(origin string) []string {
-	host := strings.TrimPrefix(origin, "http://")
+	_, host, _ := strings.Cut(origin, "://")
 	bare, port, _ := strings.Cut(host, ":")
+	other := "https://" + host
+	if other == origin {
+		other = "http://" + host
+	}
 	return []string{
-		"http://evil.example", "https://evil.example", "null", "https://" + host, "http://" + bare, "http://" + bare + ":1", "http://127.0.0.1:" + port, "http://[::1]:" + port,
+		"http://evil.example", "https://evil.example", "null", other, "http://" + bare, "http://" + bare + ":1", "http://127.0.0.1:" + port, "http://[::1]:" + port,
 		origin + ".evil.example", origin + "@evil.example", "http://evil.example#" + host, "http://evil.example/" + host, origin + "/", origin + "/reports/", "http://" + bare + ".:" + port,
 		"http://evil." + host, "http://x" + host, "file://", "chrome-extension://x", "ws://" + host, "http:" + host, host, "*", origin + " http://evil.example", origin + ",http://evil.example", "http://evil.example " + origin,
 		origin + "\x7f", "http://loc\u00e4lhost:" + port,
@@ -152,7 +154,7 @@ func (w *assault) forms(t *testing.T) {
 			b = g.signedIn("kim", kimPassword)
 		}
 		token := b.form()
-		return &posted{method: "POST", path: "/.fastproxy/password", header: ownPost.Clone(), query: url.Values{},
+		return &posted{method: "POST", path: "/.fastproxy/password", header: with(ownPost, "Origin", g.origin), query: url.Values{},
 			fields:  url.Values{"token": {token}, "user": {"sam"}, "password": {samPassword}, "return_to": {"/reports/"}},
 			cookies: jarOf(b), other: jarOf(other), otherToken: otherToken}
 	}

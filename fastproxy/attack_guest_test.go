@@ -3,7 +3,9 @@
 package fastproxy_test
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -29,9 +31,18 @@ func newGuest(t testing.TB, origin string) *guest {
 		t.Fatal(err)
 	}
 	return &guest{t: t, origin: origin, Client: http.Client{
-		Jar: jar, Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true},
+		Jar: jar, Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialHere},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// dialHere knows the domain of the suite, as the suite's Chromium does.
+func dialHere(ctx context.Context, network, address string) (net.Conn, error) {
+	var d net.Dialer
+	if host, port, _ := net.SplitHostPort(address); strings.HasSuffix(host, ".attack.test") {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	return d.DialContext(ctx, network, address)
 }
 
 // navigation is what Chromium says with a page that somebody opens from a
@@ -98,8 +109,9 @@ func (g *guest) form() string {
 	return m[1]
 }
 
-// ownPost is what Chromium says with a form that one of our pages sends.
-var ownPost = with(navigation, "Sec-Fetch-Site", "same-origin", "Origin", "null", "Content-Type", "application/x-www-form-urlencoded")
+// ownPost is what Chromium says with a form that one of our pages sends, and
+// Origin beside it.
+var ownPost = with(navigation, "Sec-Fetch-Site", "same-origin", "Content-Type", "application/x-www-form-urlencoded")
 
 // signIn fills the form of the flat file.
 func (g *guest) signIn(user, password string) (*http.Response, string) {

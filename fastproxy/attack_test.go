@@ -30,6 +30,14 @@ func TestAttack(t *testing.T) {
 		{sentence: "OnHttpsNoSiblingPlantsACookie", run: w.securely},
 		{sentence: "ASessionCannotBePrepared", run: w.fixation},
 		{sentence: "ManyCookiesDoNoHarm", run: w.bombs},
+		{sentence: "NoOtherSiteReachesAnRSession", run: w.origins},
+		{sentence: "ATextStaysAText", run: w.scripts},
+		{sentence: "AnotherSiteCanDoNothing", long: true, run: w.otherSite},
+		{sentence: "ASiblingByPlainHttpCanDoNothing", long: true, run: w.siblingSite},
+		{sentence: "ASiblingPlantsCookiesInVain", long: true, run: w.planted},
+		{sentence: "ATextStaysATextInChromium", long: true, run: w.onScreen},
+		{sentence: "NoAddressLeadsElsewhereInChromium", long: true, run: w.inTheBar},
+		{sentence: "AHostileAppLearnsWhoIsThereAndNoMore", long: true, run: w.hostile},
 		{sentence: "StateIsNobodyElses", run: w.state},
 		{sentence: "GuessersWaitAndNobodyIsLockedOut", run: w.guessers},
 		{sentence: "DearPasswordLinesAreRefused", run: w.dearLines},
@@ -70,12 +78,14 @@ func (w *assault) all(attacks []attack) {
 	beside.Wait()
 }
 
-// assault is what the attacks share: the built programs.
+// assault is what the attacks share: the built programs, and one Chromium.
 type assault struct {
-	t     *testing.T // of the whole, whose directories outlive each attack
-	bin   binaries
-	once  sync.Once
-	plain binaries
+	t      *testing.T // of the whole, which outlives each attack
+	bin    binaries
+	once   sync.Once
+	plain  binaries
+	screen sync.Once
+	tabs   *browser
 }
 
 // shipped is fastproxy as it is shipped, without the race detector, whose

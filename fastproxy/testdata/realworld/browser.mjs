@@ -20,6 +20,7 @@ const browser = await chromium.launch({
   executablePath,
   args: ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync',
+    '--host-resolver-rules=MAP *.attack.test 127.0.0.1', // siblings under plain http, which *.localhost is not
     ...(process.getuid() === 0 ? ['--no-sandbox'] : [])],
 });
 
@@ -113,6 +114,10 @@ const verbs = {
     return { name: got.suggestedFilename(), size: bytes.length, md5: createHash('md5').update(bytes).digest('hex'), url: got.url(), head: bytes.subarray(0, 200).toString('utf8') };
   },
   eval: ({ page }, { text }) => page.evaluate(text),
+  // Every frame of the page: where it is, and what it shows to who may look.
+  frames: ({ page }) => Promise.all(page.frames().map(async (f) => ({
+    url: f.url(), text: flat(await f.evaluate('document.body ? document.body.innerText : ""').catch(() => '')),
+  }))),
   seen: ({ seen }) => seen,
   sockets: ({ sockets }) => sockets,
   closed: ({ page, sockets }) => until(`every WebSocket of ${page.url()} to close`, async () => (sockets.length && sockets.every((s) => s.closed) ? sockets.length : undefined)),

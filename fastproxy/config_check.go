@@ -218,6 +218,9 @@ func (s *Settings) warnOfElsewhere() {
 	}
 	at := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80"))
 	addrs := s.ListenAddrs()
+	if len(addrs) == 0 { // LISTEN is wrong, and complained of already
+		return
+	}
 	switch _, port, err := net.SplitHostPort(addrs[0].Address); {
 	case addrs[0].Network != "tcp" || err != nil || port == "0": // something in front, or a test
 	case !s.listensOn(at):

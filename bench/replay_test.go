@@ -198,7 +198,7 @@ func TestAPersonThinksOnlyWhereShinycannonSleeps(t *testing.T) {
 func TestWorkersPlayOnWhileTheLoadIsKeptUp(t *testing.T) {
 	s := newStandIn(t, samples[0])
 	r, dir := replayOf(t, s.URL, quick(t, samples[0], nil), func(o *ReplayOptions) {
-		o.Workers, o.StartInterval, o.LoadedDuration = 4, 10*time.Millisecond, 300*time.Millisecond
+		o.Workers, o.StartInterval, o.LoadedDuration = 4, 10*time.Millisecond, 2*time.Second
 	})
 	if err := r.Err(); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"os"
 	"strconv"
 	"strings"
@@ -37,6 +38,28 @@ func (s *stage) effort() effort {
 		}
 	}
 	return e
+}
+
+// quietLook is how long others must have been quiet before a run begins.
+const quietLook = time.Second
+
+// awaitQuiet waits until others leave the machine alone, or patience ends.
+func (s *stage) awaitQuiet(ctx context.Context, live *Live) {
+	if s.plan.Quiet == 0 {
+		return
+	}
+	live.SetPhase("waiting for a quiet machine")
+	for until := time.Now().Add(s.plan.Patience); time.Now().Before(until); {
+		before := s.effort()
+		select {
+		case <-time.After(quietLook):
+		case <-ctx.Done():
+			return
+		}
+		if s.otherCores(before) <= s.plan.Quiet {
+			return
+		}
+	}
 }
 
 // otherCores is how many cores others used since before, as far as the

@@ -30,6 +30,10 @@ type Plan struct {
 	Cores []int `yaml:"cores"`
 	// Pause lies between two runs, so that closed connections are gone; default 500 ms.
 	Pause time.Duration `yaml:"pause"`
+	// Quiet is how many cores programs that have no part in this may use when
+	// a run begins; it is waited for, Patience long at most. 0: not at all.
+	Quiet    float64       `yaml:"quiet"`
+	Patience time.Duration `yaml:"patience"`
 	// Prepare are commands run once before anything is started.
 	Prepare []string `yaml:"prepare"`
 	// Services run beside the targets all the time: a backend.

@@ -159,6 +159,7 @@ func (s *stage) run(ctx context.Context, round int, scenario *PlanScenario, a *a
 		}
 	}
 	live.reset()
+	s.awaitQuiet(ctx, live)
 	t := Target{URL: scenario.address(a.target.URL), Header: a.header, Timeout: scenario.Timeout, Pids: slices.Clone(a.target.Pids)}
 	if a.target.PidFile != "" {
 		t.PidFiles = []string{filepath.Join(s.dir, a.target.PidFile)}

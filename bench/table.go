@@ -107,6 +107,10 @@ func (c *Comparison) besides(s ComparedScenario) []beside {
 				list = append(list, beside{f.Label, derivedFigure(f.Key), f.Write})
 			}
 		}
+		if _, ok := memoryInAll(run.Result); ok && !seen["memory"] {
+			seen["memory"] = true
+			list = append(list, beside{"memory of the target in all", memoryInAll, size})
+		}
 		for _, kind := range run.Result.timed() {
 			if !seen["p50 "+kind] && !slices.Contains(scenarioKinds[s.Kind].omit, kind) {
 				seen["p50 "+kind] = true
@@ -124,6 +128,17 @@ func derivedFigure(key string) func(*Result) (float64, bool) {
 		v, ok := r.Derived[key]
 		return v, ok
 	}
+}
+
+// memoryInAll is what a target uses while its connections are idle, whatever
+// it used before them: figures per connection leave out what was there and
+// count what became free meanwhile.
+func memoryInAll(r *Result) (float64, bool) {
+	var all int64
+	for _, u := range r.Targets {
+		all += u.PSSIdle
+	}
+	return float64(all), all > 0
 }
 
 func percentile(kind string, read func(Percentiles) float64) func(*Result) (float64, bool) {

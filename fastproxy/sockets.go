@@ -12,8 +12,8 @@ const (
 	// socketMemory is how long an id is remembered after its last use. Shiny
 	// Server keeps a session 15 s for its client to come back.
 	socketMemory  = 20 * time.Second
-	maxSockets    = 1 << 17
-	maxOwnSockets = 1 << 10 // of one person
+	maxSockets    = 1 << 18
+	maxOwnSockets = 1 << 13 // of one person
 	maxSocketID   = 64
 )
 

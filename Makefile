@@ -27,10 +27,10 @@ run: build ## with a .env here: serve; without one: the demo, which needs nothin
 .PHONY: test
 test: tools vet ## everything: go vet, gofmt, all tests with -race, the real-world suite; as root installs what that needs
 	@if command -v gcc >/dev/null && echo 'int main(void){return 0;}' | gcc -x c -o /dev/null - 2>/dev/null; then \
-		CGO_ENABLED=1 go test -race -count=1 -timeout 15m $(TESTFLAGS) ./...; \
+		CGO_ENABLED=1 go test -race -count=1 -timeout 20m $(TESTFLAGS) ./...; \
 	else \
 		echo '--> no C compiler: the tests run WITHOUT the race detector'; \
-		go test -count=1 -timeout 15m $(TESTFLAGS) ./...; \
+		go test -count=1 -timeout 20m $(TESTFLAGS) ./...; \
 	fi
 
 .PHONY: vet
@@ -81,7 +81,7 @@ $(REALWORLD)/node_modules/.ready: $(REALWORLD)/package-lock.json
 .PHONY: attack
 attack: tools ## the attack suite alone: every test of fastproxy/attack_*_test.go and the canary (a part of make test)
 	@names=$$(grep -ho '^func Test[A-Za-z0-9_]*' fastproxy/attack_*_test.go fastproxy/canary_test.go | sed 's/^func //' | paste -sd '|'); \
-	go test -count=1 -timeout 15m -run "^($$names)$$" $(TESTFLAGS) ./fastproxy
+	go test -count=1 -timeout 20m -run "^($$names)$$" $(TESTFLAGS) ./fastproxy
 
 .PHONY: bench
 bench: ## Go benchmarks (BENCH=regexp BENCHTIME=1s)

@@ -60,7 +60,7 @@ func (w *assault) floods(t *testing.T) {
 func (f *flood) run(t *testing.T, bin binaries) {
 	n := 2000
 	if testing.Short() {
-		n = 200
+		n = 1000
 	}
 	g := besiege(t, bin, nil, "")
 	g.shiny.answer = func(rw http.ResponseWriter, r *http.Request) {

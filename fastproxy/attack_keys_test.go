@@ -100,7 +100,7 @@ func (w *assault) keySets(t *testing.T) {
 }
 
 func (w *assault) keySet(t *testing.T, bad http.HandlerFunc) {
-	g := newSiege(t, w.bin)
+	g := newSiege(t, w.shipped())
 	l := startPocketLiar(t, g.origin)
 	l.publish(jwk("ours", ourRSA(), nil), jwk("ours-ec", ourEC(), nil))
 	l.lie(func(c map[string]any) string { return good(c) })

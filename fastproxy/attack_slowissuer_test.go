@@ -76,6 +76,17 @@ func (w *assault) slowIssuer(t *testing.T) {
 	}
 	l.lieAt("/oauth/token", nil)
 
+	// While keys are fetched for a key id that nobody knows.
+	l.lieAt(keysPath, hang)
+	g.crowd(people, "brings a made-up key", func(*guest) int {
+		res, _ := g.bearer(compact(headOf("RS256", fmt.Sprint("made-up-", next.Add(1))), l.accessClaims(), "no matter"))
+		return res.StatusCode
+	})
+	if n := most.Swap(0); n > 1 {
+		t.Errorf("%d fetches of keys at once, want one", n)
+	}
+	l.lieAt(keysPath, nil)
+
 	// While userinfo is asked, which only completes what is known.
 	l.lieAt("/userinfo", hang)
 	l.lie(func(c map[string]any) string { return good(changed(c, map[string]any{"email": nil})) })

@@ -18,6 +18,7 @@ func TestAttack(t *testing.T) {
 		{sentence: "FloodsCostLittleAndEndSoon", alone: true, run: w.floods},
 		{sentence: "BadKeySetsLetNobodyInAndNobodyOut", long: true, run: w.keySets},
 		{sentence: "ASlowIssuerHoldsFewAndNotForLong", long: true, run: w.slowIssuer},
+		{sentence: "AnIssuerThatAnswersBadlyLetsNobodyIn", long: true, run: w.endpoints},
 		{sentence: "MadeUpKeyIDsAreNoticedByNobody", run: w.madeUpKeys},
 		{sentence: "KeysAreRotatedInEveryWay", run: w.rotation},
 		{sentence: "EveryFaultyTokenBehindThePocketAuth0", run: func(t *testing.T) { w.tokens(t, startPocketLiar) }},

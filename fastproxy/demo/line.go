@@ -97,7 +97,7 @@ func (l *line) lost(c *carriage) {
 func (l *line) expire(turn int) {
 	l.mu.Lock()
 	back := l.turn != turn
-	if l.stopAck != nil {
+	if !back && l.stopAck != nil {
 		l.stopAck()
 	}
 	l.mu.Unlock()

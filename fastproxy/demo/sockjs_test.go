@@ -260,11 +260,17 @@ func TestRobustConnectionThatStaysAwayIsGone(t *testing.T) {
 		t.Errorf("same id again: %s", text)
 	}
 	s.conn.Close()
+	// To ask by o= would bring the connection back, and the wait would start anew.
 	eventually(t, "the robust connection ends", func() bool {
-		again := openSockJS(t, base, app+"o=gone/000/second12/websocket")
-		defer again.conn.Close()
-		return again.next() == `c[4705,"Your session could not be resumed on the server."]`
+		another := openSockJS(t, base, app+"n=gone/000/third123/websocket")
+		defer another.conn.Close()
+		_ = another.conn.WriteMessage(websocket.TextMessage, []byte(`["0#0|o|"]`)) // a refused one is closed by now
+		text, ok := another.tryNext()
+		return ok && text != `c[4705,"Unable to open connection"]`
 	})
+	if text := openSockJS(t, base, app+"o=never/000/second12/websocket").next(); text != `c[4705,"Your session could not be resumed on the server."]` {
+		t.Errorf("nothing to resume: %s", text)
+	}
 }
 
 func TestReopeningRetiresTheConnectionStillThere(t *testing.T) {

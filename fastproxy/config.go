@@ -22,6 +22,10 @@ type Settings struct {
 	StateDirectory string         `yaml:"state_dir" env:"STATE_DIR" doc:"where ended sessions and the random key are kept. Default: systemd's state directory, else /var/lib/fastproxy for root, else ~/.local/state/fastproxy"`
 	OpsListen      string         `yaml:"ops_listen" env:"OPS_LISTEN" default:"127.0.0.1:9391" doc:"host:port of /metrics, /healthz and /readyz"`
 	ControlSocket  string         `yaml:"control_socket" env:"CONTROL_SOCKET" doc:"Unix socket for pprof and sessions, mode 0600. Default: control.sock in STATE_DIR"`
+	Engine         Engine         `yaml:"engine" env:"ENGINE" default:"auto" doc:"what carries connections: epoll (event loops, Linux), portable (a goroutine for each), or auto: epoll where there is one"`
+	Loops          int            `yaml:"loops" env:"LOOPS" default:"0" want:"a whole number" doc:"how many event loops, 1 to 256; 0: one for each processor"`
+	MaxConnections int            `yaml:"max_connections" env:"MAX_CONNECTIONS" default:"0" want:"a whole number" doc:"how many connections of clients, WebSockets included; more wait, unanswered, until one ends. 0: what the descriptor limit allows, at two each and less a reserve"`
+	ReusePort      bool           `yaml:"reuse_port" env:"REUSE_PORT" default:"false" doc:"several processes may listen on the same port (Linux), with one COOKIE_SECRET and a STATE_DIR, OPS_LISTEN and CONTROL_SOCKET for each"`
 	CheckSession   bool           `yaml:"check_session" env:"CHECK_SESSION" default:"false" doc:"at login, first ask Auth0 whether the person is signed in there already"`
 
 	Auth0     Auth0Settings     `yaml:"auth0"`

@@ -35,6 +35,8 @@ func (s *Settings) check(p *config.Errors) {
 	s.checkAuthorize(p)
 	s.checkLogout(p)
 	s.checkListen(p)
+	s.checkEngine(p)
+	s.checkRoom(p)
 	s.checkShiny(p)
 	s.checkSession(p)
 	s.checkFiles(p)

@@ -85,6 +85,18 @@ func TestEveryWrongSettingSaysWhereFoundAndWanted(t *testing.T) {
 		{login + "OPS_LISTEN=x\n", "", `.env:4: OPS_LISTEN: found "x", want host:port`},
 		{login + "CONTROL_SOCKET=/" + strings.Repeat("x", 107) + "\n", "", `.env:4: CONTROL_SOCKET: found "/xxxx`},
 		{login + "TRUSTED_PROXIES=proxy\n", "", `.env:4: TRUSTED_PROXIES: found "proxy", want addresses or ranges`},
+		// what carries connections, and how many
+		{login + "ENGINE=uring\n", "", `.env:4: ENGINE: found "uring", this version does not have it, want auto, epoll or portable`},
+		{login, "engine: uring\n", `fastproxy.yml:1: engine: found "uring", this version does not have it, want auto, epoll or portable`},
+		{login + "ENGINE=fast\n", "", `.env:4: ENGINE: found "fast", want auto, epoll or portable`},
+		{login + "LOOPS=257\n", "", `.env:4: LOOPS: found "257", want 1 to 256, or 0 for one on each processor`},
+		{login + "LOOPS=-1\n", "", `.env:4: LOOPS: found "-1", want 1 to 256, or 0`},
+		{login, "loops: all\n", `fastproxy.yml:1: loops: found "all", want a whole number`},
+		{login + "MAX_CONNECTIONS=-5\n", "", `.env:4: MAX_CONNECTIONS: found "-5", want 1 or more, or 0 for as many as the descriptors allow`},
+		{login + "MAX_CONNECTIONS=1e4\n", "", `.env:4: MAX_CONNECTIONS: found "1e4", want a whole number`},
+		{login + "REUSE_PORT=perhaps\n", "", `.env:4: REUSE_PORT: found "perhaps", want true or false`},
+		{login + "REUSE_PORT=true\n", "", `.env:4: REUSE_PORT: found "true", want a COOKIE_SECRET that all processes on the port have: COOKIE_SECRET is not set`},
+		{login + "REUSE_PORT=true\nCOOKIE_SECRET=short\n", "", `.env:4: REUSE_PORT: found "true", want a COOKIE_SECRET that all processes on the port have: COOKIE_SECRET has fewer`},
 		// Shiny
 		{login + "SHINY_PORT=x\n", "", `.env:4: SHINY_PORT: found "x", want a port number`},
 		{login + "SHINY_PORT=3838 # app\n", "", `.env:4: SHINY_PORT: found "3838 # app", want a port number`},
@@ -201,7 +213,7 @@ func TestReportShowsWhatIsInForceAndNoSecret(t *testing.T) {
 	for _, want := range []string{
 		"AUTH0_DOMAIN             a.auth0.com                        .env AUTH0_DOMAIN\n",
 		"AUTH0_CLIENT_SECRET      (hidden)", "SESSION_IDLE             1h", "fastproxy.yml:2\n",
-		"https://apps.example.org/callback", "127.0.0.1:3000, [::1]:3000", "https://a.auth0.com/\n",
+		"https://apps.example.org/callback", "127.0.0.1:3000, [::1]:3000", "carried by", "at most", "two descriptors each", "https://a.auth0.com/\n",
 		"__Host-fastproxy_session, sealed with COOKIE_SECRET", "/reports/", "signed_in", "/admin/ is closed. To open it: ADMIN_USERS=",
 	} {
 		if !strings.Contains(got, want) {
@@ -227,7 +239,7 @@ func TestTableHasEverySettingOnce(t *testing.T) {
 		AUTH0_LOGOUT_URL LOGOUT_URL LOGOUT_AUTH0 LOGOUT_FEDERATED FEDERATED CHECK_SESSION COOKIE_SECRET SHINY_HOST SHINY_PORT SHINY_ADMIN_PORT PORT
 		LISTEN PUBLIC_URL ALLOWED_ORIGINS AUTH0_ISSUER_URL AUTHORIZE_AUDIENCE AUTHORIZE_ORGANIZATION AUTHORIZE_CONNECTION AUTHORIZE_PARAMS
 		AUTH_PASSWD_FILE AUTH_GROUPS_FILE SESSION_IDLE SESSION_MAX COOKIE_SECRET_PREVIOUS COOKIE_SAMESITE ADMIN_USERS ADMIN_GROUPS TRUSTED_PROXIES
-		SHINY_SHARED_SECRET UPSTREAM_HEADER_TIMEOUT STATE_DIR OPS_LISTEN CONTROL_SOCKET LOG_LEVEL LOG_FILE REDIS_URL TLS_CERT_FILE TLS_KEY_FILE
+		SHINY_SHARED_SECRET UPSTREAM_HEADER_TIMEOUT STATE_DIR OPS_LISTEN CONTROL_SOCKET ENGINE LOOPS MAX_CONNECTIONS REUSE_PORT LOG_LEVEL LOG_FILE REDIS_URL TLS_CERT_FILE TLS_KEY_FILE
 		AUTH0_CLIENT_SECRET_FILE COOKIE_SECRET_FILE COOKIE_SECRET_PREVIOUS_FILE SHINY_SHARED_SECRET_FILE`) {
 		if !seen[name] {
 			t.Errorf("%s is not in the table", name)

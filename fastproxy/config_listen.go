@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,11 +18,21 @@ type ListenAddr struct {
 	// Optional is set for the default [::1]: a machine without IPv6 must not
 	// keep the proxy from starting.
 	Optional bool
+	// Shared lets other processes of the same user listen there too.
+	Shared bool
 }
 
 // ListenAddrs returns where to listen: PORT (a number: every interface; else
 // a Unix socket), else LISTEN, else port 3000 on 127.0.0.1 and [::1].
 func (s *Settings) ListenAddrs() []ListenAddr {
+	addrs := s.listenAddrs()
+	for i := range addrs {
+		addrs[i].Shared = s.ReusePort && addrs[i].Network == "tcp"
+	}
+	return addrs
+}
+
+func (s *Settings) listenAddrs() []ListenAddr {
 	if s.Port != "" {
 		if port, ok, _ := leadingPort(s.Port); ok {
 			return []ListenAddr{{Network: "tcp", Address: ":" + port}}
@@ -88,6 +99,7 @@ func (s *Settings) checkListen(p *config.Errors) {
 	if s.Port != "" {
 		s.checkPort(p)
 	}
+	s.checkReusePort(p)
 	seen := map[string]bool{}
 	for _, text := range s.Listen {
 		switch _, err := s.parseListen(text); {
@@ -106,6 +118,28 @@ func (s *Settings) checkListen(p *config.Errors) {
 	if err := checkSocketPath(s.ControlPath()); err != nil {
 		p.Add("control_socket", s.origins.Where("control_socket"), "found %s, %v", config.Quote(s.ControlPath()), err)
 	}
+}
+
+// checkReusePort refuses what would have people sign in again and again, and
+// warns of what processes do not share.
+func (s *Settings) checkReusePort(p *config.Errors) {
+	if !s.ReusePort {
+		return
+	}
+	if !systemSharesPorts {
+		s.bad(p, "reuse_port", "true", "want false: only Linux shares a port among processes evenly")
+		return
+	}
+	if !slices.ContainsFunc(s.ListenAddrs(), func(a ListenAddr) bool { return a.Shared }) {
+		s.warn("REUSE_PORT (%s) has no effect: a Unix socket is one process's", s.origins.Of("reuse_port"))
+		return
+	}
+	if _, why := s.CookieSecret(); why != "" {
+		s.bad(p, "reuse_port", "true", fmt.Sprintf("want a COOKIE_SECRET that all processes on the port have: %s, and each would refuse the others' sessions", why))
+		return
+	}
+	s.warn("REUSE_PORT: a sign-out is known to the process that answered it, and not to others on the port: " +
+		"WebSockets there stay open, and a stolen copy of the cookie is good there until it expires")
 }
 
 func (s *Settings) checkPort(p *config.Errors) {

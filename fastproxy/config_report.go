@@ -101,6 +101,9 @@ func (s *Settings) inForce() [][2]string {
 	for _, a := range s.ListenAddrs() {
 		listen = append(listen, a.Address)
 	}
+	if s.ReusePort {
+		listen = append(listen, "beside other processes")
+	}
 	key := "COOKIE_SECRET"
 	if _, why := s.CookieSecret(); why != "" {
 		key = "a random key in " + s.StateDir()
@@ -108,6 +111,8 @@ func (s *Settings) inForce() [][2]string {
 	lines := [][2]string{
 		{"people come to", s.PublicOrigin()},
 		{"it listens on", strings.Join(listen, ", ")},
+		{"carried by", s.engineWords()},
+		{"at most", s.roomWords()},
 		{"people sign in at", login},
 	}
 	if s.HasOIDC() {

@@ -98,6 +98,14 @@
 // UPSTREAM_HEADER_TIMEOUT to begin an answer and no limit after that. Tunnels
 // have none: TCP keep-alive finds the dead.
 //
+// # Room
+//
+// Every client connection enters capacity when it is accepted, and leaves when
+// it is closed for good. When MAX_CONNECTIONS are inside, or the descriptors
+// are nearly gone, acceptors stop and are told of room again; nobody polls, and
+// nobody inside is refused anything. Admission reckons two descriptors for a
+// client, so that whoever is let in finds the second one.
+//
 // # What leaves the package
 //
 // Nothing borrowed: gate.Request is lent for a call, records are copies. No

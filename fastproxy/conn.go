@@ -19,6 +19,8 @@ type conn struct {
 	p *Proxy
 	inbox
 	peer netip.Addr // zero for Unix sockets
+	lane *lane      // that lent the connection; nil for a connection of this engine's own
+	loan loan
 
 	mu      sync.Mutex
 	waiting bool       // guarded by mu: for a client that has nothing to wait for itself
@@ -141,10 +143,12 @@ func (c *conn) leave() {
 
 // cut ends the connection and what is under way on it.
 func (c *conn) cut() {
-	c.nc.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gone = true
+	if c.nc != nil {
+		c.nc.Close()
+	}
 	if c.asking != nil { // its client may be watched no more
 		c.asking.clientGone()
 	}

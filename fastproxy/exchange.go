@@ -63,8 +63,10 @@ type headParser struct {
 
 func acquireExchange(c *conn) *exchange {
 	x := exchanges.Get().(*exchange)
-	x.c, x.start = c, time.Now()
-	x.id = newRequestID()
+	x.c, x.start, x.id = c, c.loan.start, c.loan.id
+	if x.id == "" {
+		x.start, x.id = time.Now(), newRequestID()
+	}
 	x.writing.limits = &c.p.limits
 	x.ctx = contexts.Get().(*fasthttp.RequestCtx)
 	return x
@@ -108,13 +110,17 @@ func (x *exchange) parse() bool {
 func (x *exchange) fillContext() bool {
 	x.ctx.Init2(x.c.nc, discardLogger{}, true)
 	p := parsers.Get().(*headParser)
-	p.raw.Reset(x.head.raw)
+	defer parsers.Put(p)
+	return p.reads(&x.ctx.Request.Header, &x.head)
+}
+
+// reads reports whether fasthttp's parser finds the same request in a head.
+func (p *headParser) reads(into *fasthttp.RequestHeader, h *head) bool {
+	p.raw.Reset(h.raw)
 	p.Reset(&p.raw)
-	rh := &x.ctx.Request.Header
-	err := rh.Read(p.Reader)
+	err := into.Read(p.Reader)
 	p.raw.Reset(nil)
-	parsers.Put(p)
-	return err == nil && bytes.Equal(rh.Method(), x.head.method) && bytes.EqualFold(rh.Host(), x.head.host)
+	return err == nil && bytes.Equal(into.Method(), h.method) && bytes.EqualFold(into.Host(), h.host)
 }
 
 // discardLogger keeps fasthttp's own prints out of a structured log.

@@ -35,6 +35,8 @@ func (p *Proxy) isBarred(s session.Stream) bool {
 		in = e.pass
 	case *streamEnd:
 		in = e.pass
+	case *errandEnd:
+		in = e.pass
 	}
 	if in.who == nil || in.who.Method != identity.MethodPasswd || p.current.Load().settings.Passwd.GroupsFile == "" {
 		return false

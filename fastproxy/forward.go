@@ -53,8 +53,11 @@ type transfer struct {
 // forward carries one admitted request to Shiny and its answer back, both
 // ways at once, and keeps no more of either than a buffer.
 func (p *Proxy) forward(x *exchange, s *snapshot, r *route) {
-	x.giveContext() // Shiny may take long, and none of our pages is asked for
-	err := p.transfer(x, s, r)
+	x.giveContext()         // Shiny may take long, and none of our pages is asked for
+	err := x.c.loan.failure // Shiny was asked, on a lane
+	if err == nil {
+		err = p.transfer(x, s, r)
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, session.ErrEnded): // while Shiny thought about the answer

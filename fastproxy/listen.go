@@ -88,65 +88,76 @@ func (p *Proxy) accept(l net.Listener) {
 		case err == nil:
 			failed = nil
 			boundUnsent(nc)
-			p.conns.serve(&conn{p: p, inbox: inbox{nc: nc}, peer: peerAddr(nc)})
+			if !p.conns.serve(&conn{p: p, inbox: inbox{nc: nc}, peer: peerAddr(nc)}, -1) {
+				nc.Close()
+			}
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
-			p.acceptFailed(err, failed == nil)
+			if failed == nil {
+				p.acceptFailed(err)
+			}
 			failed = err
+			select {
+			case <-time.After(acceptPause):
+			case <-p.stopping:
+			}
 		}
 	}
 }
 
-// acceptFailed waits for what passes: descriptors come back when connections
-// close, and those that are open do not notice. The first failure of a row is
-// logged.
-func (p *Proxy) acceptFailed(err error, first bool) {
-	if first {
-		p.log.Logger().Error("cannot accept: new connections wait", zap.NamedError("error.message", err))
-	}
-	select {
-	case <-time.After(acceptPause):
-	case <-p.stopping:
-	}
+// acceptFailed tells of what passes: descriptors come back when connections
+// close, and those that are open do not notice. It is called for the first
+// failure of a row; acceptPause later it is tried again.
+func (p *Proxy) acceptFailed(err error) {
+	p.log.Logger().Error("cannot accept: new connections wait", zap.NamedError("error.message", err))
 }
 
-// connSet knows the client connections that are no tunnels.
+// connSet knows the client connections of the portable engine that are no
+// tunnels.
 type connSet struct {
-	gauge interface{ Set(float64) }
-
 	mu      sync.Mutex
 	all     map[*conn]struct{}
 	closing bool
 	done    sync.WaitGroup
 }
 
-// serve runs a connection in a goroutine of its own.
-func (s *connSet) serve(c *conn) {
+// serve runs a connection in a goroutine of its own; one that a lane lends is
+// fd. False: the process stops, and the connection is still the caller's.
+func (s *connSet) serve(c *conn, fd int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		c.nc.Close()
-		return
+		return false
 	}
 	s.all[c] = struct{}{}
-	s.gauge.Set(float64(len(s.all)))
 	s.done.Add(1)
-	go s.run(c)
+	go s.run(c, fd)
+	return true
 }
 
-func (s *connSet) run(c *conn) {
+// open returns how many there are.
+func (s *connSet) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
+func (s *connSet) run(c *conn, fd int) {
 	defer s.done.Done()
 	defer func() {
 		if v := recover(); v != nil { // outside of any one request's road
 			c.p.logPanic("", v)
-			c.nc.Close()
+			c.cut()
 		}
 		s.mu.Lock()
 		delete(s.all, c)
-		s.gauge.Set(float64(len(s.all)))
 		s.mu.Unlock()
 	}()
+	if c.lane != nil {
+		c.attend(fd)
+		return
+	}
 	c.serve()
 }
 

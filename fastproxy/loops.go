@@ -29,3 +29,12 @@ func (p *Proxy) discardLoops() {
 	}
 	p.loops = nil
 }
+
+// openConnections returns how many clients are connected, without tunnels.
+func (p *Proxy) openConnections() int {
+	n := p.conns.open()
+	for _, l := range p.lanes {
+		n += int(l.open.Load())
+	}
+	return n
+}

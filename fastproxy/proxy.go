@@ -36,7 +36,8 @@ type Proxy struct {
 	store    *session.Memory
 	registry *session.Registry
 	relay    *relay.Relay
-	loops    []*loop.Loop // that relay's tunnels wait in; taken by Run
+	loops    []*loop.Loop // that tunnels and lanes wait in; taken by Run
+	lanes    []*lane      // one on each loop; none: the portable engine has all connections
 	box      *secret.Box
 	formKey  secret.Key
 	keys     *jwks.Keys     // nil without an issuer
@@ -61,7 +62,7 @@ type Proxy struct {
 // it, or closes it.
 func New(set *Settings, log *audit.Log) (*Proxy, error) {
 	p := &Proxy{log: log, metrics: newMetrics(), stopping: make(chan struct{}), backoff: passwd.NewBackoff(nil), sockets: newSockets(), limits: usualLimits}
-	p.conns = connSet{gauge: p.metrics.connections, all: make(map[*conn]struct{})}
+	p.conns = connSet{all: make(map[*conn]struct{})}
 	p.warnings = set.Warnings()
 	err := p.open(set)
 	if err != nil {
@@ -79,6 +80,9 @@ func (p *Proxy) open(set *Settings) error {
 	}
 	p.openLoops()
 	p.relay = relay.NewOn(p.loops, relay.Options{})
+	for _, l := range p.loops {
+		p.lanes = append(p.lanes, newLane(p, l))
+	}
 	s, err := p.newSnapshot(set)
 	if err != nil {
 		return err
@@ -147,6 +151,13 @@ func (p *Proxy) openListeners(set *Settings) (err error) {
 	if p.listeners, err = listen(set.ListenAddrs()); err != nil {
 		return err
 	}
+	if len(p.lanes) > 0 {
+		for _, l := range p.listeners {
+			if err = p.lanes[0].openEntrance(l); err != nil {
+				return err
+			}
+		}
+	}
 	if p.ops, err = net.Listen("tcp", set.OpsListen); err != nil {
 		return fmt.Errorf("ops listener: %w (set OPS_LISTEN)", err)
 	}
@@ -204,7 +215,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 	ops := p.serveHTTP(start, p.ops, p.opsHandler())
 	control := p.serveHTTP(start, p.control, p.controlHandler())
 	for _, l := range p.listeners {
-		running.Go(func() { p.accept(l) })
+		if len(p.lanes) == 0 {
+			running.Go(func() { p.accept(l) })
+		}
 	}
 
 	<-ctx.Done()
@@ -215,7 +228,10 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 	limit, cancel := context.WithTimeout(context.Background(), p.limits.drain)
 	defer cancel()
+	var lanes sync.WaitGroup
+	lanes.Go(func() { drainLanes(limit, p.lanes) })
 	p.conns.drain(limit)
+	lanes.Wait()
 	p.relay.Drain(limit, relay.Farewell{Reason: string(session.WhyShutdown)})
 	ops.Close()
 	control.Close()

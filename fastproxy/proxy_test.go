@@ -16,7 +16,9 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"fastproxy/fastproxy/audit"
+	"fastproxy/fastproxy/gate"
 	"fastproxy/fastproxy/identity"
+	"fastproxy/fastproxy/policy"
 	"fastproxy/fastproxy/session"
 )
 
@@ -135,7 +137,34 @@ func (p *testProxy) cookieFor(t testing.TB, who identity.Principal) string {
 	if who.Method == identity.MethodPasswd {
 		v.Line, _ = p.passwd.Fingerprint(who.Subject)
 	}
-	return p.cookieOf(t, &v)
+	cookie := p.cookieOf(t, &v)
+	p.remind(t, cookie)
+	return cookie
+}
+
+// remind has the gate remember a cookie, so that the first request with it may
+// be a lane's.
+func (p *testProxy) remind(t testing.TB, cookie string) {
+	t.Helper()
+	s := p.current.Load()
+	req := gate.Request{Now: time.Now(), Rule: &policy.Rule{SignedIn: true}}
+	for pair := range strings.SplitSeq(cookie, "; ") {
+		_, value, _ := strings.Cut(pair, "=")
+		req.Cookies[req.NumCookies] = []byte(value)
+		req.NumCookies++
+	}
+	if s.gate.Decide(t.Context(), &req).Verdict != gate.Allow {
+		return
+	}
+	for end := time.Now().Add(patient); ; time.Sleep(time.Millisecond) {
+		if _, known := s.gate.Recall(&req); known {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the gate remembers nobody")
+		}
+		s.gate.Decide(t.Context(), &req) // what is remembered may be dropped
+	}
 }
 
 func (p *testProxy) cookieOf(t testing.TB, v *session.Session) string {

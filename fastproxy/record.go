@@ -62,6 +62,14 @@ func (p *Proxy) finished(x *exchange) {
 	p.log.Access(a.Access)
 }
 
+// answeredOnLane writes the record of an errand.
+func (p *Proxy) answeredOnLane(l *lane, x *exchange) {
+	a := p.accessRecord(x)
+	a.Duration = time.Since(x.start)
+	l.counts.answered(p.metrics, x.route.kind, x.status, a.Duration)
+	p.log.Access(a.Access)
+}
+
 // audit writes an event about the exchange's principal, or about somebody
 // unknown.
 func (p *Proxy) audit(x *exchange, action audit.Action, reason string) {

@@ -104,9 +104,7 @@ func (p *Proxy) serve(x *exchange, s *snapshot) {
 // serveMount answers a request for Shiny.
 func (p *Proxy) serveMount(x *exchange, s *snapshot, m *policy.Match) {
 	r := &x.route
-	r.mountPath, r.upstreamPath, r.rest = s.mountURL[m.Mount.Path], m.Mount.UpstreamPath, m.Rest
-	r.backend, r.rule = s.backends[m.Mount.Upstream], &m.Mount.Rule
-	r.kind = kindOf(&x.head)
+	r.lead(s, m, &x.head)
 	if p.refusedOrigin(x, s, r) || p.sentHome(x, s) {
 		return
 	}
@@ -122,6 +120,13 @@ func (p *Proxy) serveMount(x *exchange, s *snapshot, m *policy.Match) {
 	case gate.Allow:
 		p.toShiny(x, s, r, m.Mount.Upstream)
 	}
+}
+
+// lead fills in where a request goes.
+func (r *route) lead(s *snapshot, m *policy.Match, h *head) {
+	r.mountPath, r.upstreamPath, r.rest = s.mountURL[m.Mount.Path], m.Mount.UpstreamPath, m.Rest
+	r.backend, r.rule = s.backends[m.Mount.Upstream], &m.Mount.Rule
+	r.kind = kindOf(h)
 }
 
 // toShiny takes an admitted request to Shiny.

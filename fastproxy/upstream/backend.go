@@ -8,18 +8,19 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	// idleLimit is how long a connection may wait for its next request. Shiny
+	// IdleLimit is how long a connection may wait for its next request. Shiny
 	// Server closes its own after 5 s (Keep-Alive: timeout=5); staying under
 	// that leaves the race to the rare case.
-	idleLimit = 4 * time.Second
+	IdleLimit = 4 * time.Second
 	// maxIdle bounds the waiting connections of one backend.
 	maxIdle = 256
-	// dialLimit bounds one TCP connect.
-	dialLimit = 10 * time.Second
+	// DialLimit bounds one TCP connect.
+	DialLimit = 10 * time.Second
 )
 
 // Backend is one Shiny: an address, and connections to it that wait. It is
@@ -27,6 +28,7 @@ const (
 type Backend struct {
 	addr   string
 	dialer net.Dialer
+	near   atomic.Pointer[near]
 
 	mu     sync.Mutex
 	idle   []*Conn // the most recently used last
@@ -47,15 +49,21 @@ func Parse(rawURL string) (*Backend, error) {
 	if port == "" {
 		port = "80"
 	}
-	return &Backend{addr: net.JoinHostPort(u.Hostname(), port)}, nil
+	b := &Backend{addr: net.JoinHostPort(u.Hostname(), port)}
+	b.near.Store(literal(u.Hostname(), port))
+	return b, nil
 }
 
 // Addr returns host:port.
 func (b *Backend) Addr() string { return b.addr }
 
-// Get returns a waiting connection that the backend has not closed, or dials.
+// Get returns a waiting connection that the backend has not closed, or dials;
+// it dials when nobody has for so long that Near is not known.
 func (b *Backend) Get(ctx context.Context) (*Conn, error) {
 	for {
+		if _, known := b.Near(); !known {
+			return b.Dial(ctx)
+		}
 		c := b.takeIdle()
 		if c == nil {
 			return b.Dial(ctx)
@@ -70,12 +78,13 @@ func (b *Backend) Get(ctx context.Context) (*Conn, error) {
 
 // Dial returns a new connection; the caller closes it or gives it to Put.
 func (b *Backend) Dial(ctx context.Context) (*Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	ctx, cancel := context.WithTimeout(ctx, DialLimit)
 	defer cancel()
 	nc, err := b.dialer.DialContext(ctx, "tcp", b.addr)
 	if err != nil {
 		return nil, fmt.Errorf("upstream: dial %s: %w", b.addr, err)
 	}
+	b.remember(nc)
 	return newConn(nc), nil
 }
 
@@ -103,7 +112,7 @@ func (b *Backend) takeIdle() *Conn {
 		return nil
 	}
 	c := b.idle[n-1]
-	if time.Since(c.since) > idleLimit {
+	if time.Since(c.since) > IdleLimit {
 		return nil // Run closes it, and all older ones
 	}
 	b.idle[n-1] = nil
@@ -119,7 +128,7 @@ func (b *Backend) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-			b.closeIdle(time.Now().Add(-idleLimit))
+			b.closeIdle(time.Now().Add(-IdleLimit))
 		case <-ctx.Done():
 			b.mu.Lock()
 			b.closed = true

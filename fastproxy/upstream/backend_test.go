@@ -142,7 +142,7 @@ func TestConnectionThatEndedOrSpokeIsNotHandedOut(t *testing.T) {
 
 // Shiny Server closes after 5 s.
 func TestConnectionThatWaitedForLongIsNotHandedOut(t *testing.T) {
-	if idleLimit >= 5*time.Second {
+	if IdleLimit >= 5*time.Second {
 		t.Fatal("connections wait for too long")
 	}
 	b, f := start(t)
@@ -151,13 +151,13 @@ func TestConnectionThatWaitedForLongIsNotHandedOut(t *testing.T) {
 	aged := f.next()
 	b.Put(old)
 	b.Put(young)
-	old.since = time.Now().Add(-idleLimit - time.Millisecond)
-	b.closeIdle(time.Now().Add(-idleLimit))
+	old.since = time.Now().Add(-IdleLimit - time.Millisecond)
+	b.closeIdle(time.Now().Add(-IdleLimit))
 	wantClosed(t, aged)
 	if n := b.Idle(); n != 1 {
 		t.Errorf("%d connections wait, want 1", n)
 	}
-	young.since = time.Now().Add(-idleLimit - time.Millisecond) // Run has not come by yet
+	young.since = time.Now().Add(-IdleLimit - time.Millisecond) // Run has not come by yet
 	get(t, b, false).Close()
 	b.closeIdle(time.Now())
 }

@@ -1,0 +1,284 @@
+package fastproxy
+
+import (
+	"time"
+
+	"fastproxy/fastproxy/gate"
+	"fastproxy/fastproxy/loop"
+	"fastproxy/fastproxy/session"
+)
+
+// errand is one request carried to Shiny, and its answer back, on a lane: what
+// transfer is for a worker. It does the plain ones, which are nearly all:
+// somebody known, no body, no upgrade. It is used again for other requests.
+type errand struct {
+	lane   *lane
+	caller *caller
+	raw    []byte // of the head; x points into it
+	x      exchange
+	s      *snapshot
+
+	strand *strand // to Shiny
+	stage  errandStage
+	again  bool // a reused strand was stale: this one is new
+
+	answer   answerHead
+	frame    framing
+	part     []byte // of an answer's head; pooled
+	interims int
+
+	unsent    []byte // of pooled: what the client had no room for
+	pooled    []byte
+	blocked   bool  // the client had no room for all
+	blockedAt int64 // on the loop's clock
+
+	end     *errandEnd // nil: bound to no session
+	binding *session.Binding
+}
+
+type errandStage uint8
+
+const (
+	dialing errandStage = iota
+	asking
+	answering
+)
+
+// Both bound what somebody can make the proxy hold who reads nothing. A client
+// takes some 164 KB before its kernel and ours are full.
+const (
+	firstRead  = 128 << 10 // of an answer
+	slowRead   = smallBuffer
+	answerRoom = 4 << 10 // before an answer as it is read: its new head may be longer
+)
+
+// start judges the head and sends the request; false: it is not for a loop,
+// and Shiny has seen nothing of it.
+func (e *errand) start() bool {
+	l, x := e.lane, &e.x
+	x.start = time.Now()
+	if scan(e.raw, &x.head) != nil || !l.agrees(&x.head) {
+		return false
+	}
+	x.client = l.p.clientAddr(e.caller.peer, &x.head)
+	x.closing = x.head.close
+	x.writing.limits = &l.p.limits
+	e.s = l.p.current.Load()
+	if !l.p.isPlain(x, e.s) {
+		return false
+	}
+	x.id = l.newID()
+	x.carried = true
+	return e.send()
+}
+
+// isPlain reports a request that goes to Shiny and needs nothing that a loop
+// cannot do, and fills its route; it answers nothing itself. What it lets pass
+// is what serve would take to forward, by the same questions in the same order.
+func (p *Proxy) isPlain(x *exchange, s *snapshot) bool {
+	h := &x.head
+	if h.hasBody() || h.upgrade || h.expect || !h.safe() || string(h.target) == "*" {
+		return false
+	}
+	if s.callbackPath != "" && string(h.path()) == s.callbackPath {
+		return false
+	}
+	m, err := s.table.Judge(h.target)
+	if err != nil || m.Own || m.Mount == nil || m.Redirect {
+		return false
+	}
+	x.route.lead(s, &m, h)
+	if x.route.kind.IsSockJS() || !s.ourHost(h.host) && h.isNavigation() {
+		return false
+	}
+	req := s.credentials(x)
+	req.Rule = &m.Mount.Rule
+	d, known := s.gate.Recall(&req)
+	if !known || d.Verdict != gate.Allow {
+		return false
+	}
+	x.decided(&d, req.HasBearer)
+	x.route.decision = d
+	x.route.identity = d.Headers
+	return true
+}
+
+// send writes the request to a strand that waits, or opens one.
+func (e *errand) send() bool {
+	l := e.lane
+	for !e.again {
+		st := l.sparesOf(e.x.route.backend).take()
+		if st == nil {
+			break
+		}
+		e.bind(st)
+		if e.ask() {
+			return true
+		}
+		e.dropStrand()
+	}
+	st := l.dial(e.x.route.backend)
+	if st == nil {
+		return false
+	}
+	e.bind(st)
+	e.stage = dialing
+	return true
+}
+
+func (e *errand) bind(st *strand) { e.strand, st.errand = st, e }
+
+// ask writes the head of the request.
+func (e *errand) ask() bool {
+	l, st := e.lane, e.strand
+	head := e.s.appendRequestHead(l.head[:0], &e.x, &e.x.route)
+	l.head = head[:0]
+	if n, err := loop.Write(st.fd(), head); err != nil || n < len(head) {
+		return false
+	}
+	e.stage = asking
+	l.loop.SetDeadline(st.key, l.loop.Now()+int64(e.s.headerTimeout))
+	return true
+}
+
+// strandEvent hears of the connection to Shiny.
+func (e *errand) strandEvent(ev loop.Events) {
+	switch {
+	case e.stage == dialing:
+		e.dialed(ev)
+	case ev&loop.Expired != 0:
+		if e.stage == asking {
+			e.hand(errSlow)
+		}
+	case e.stage == asking:
+		e.readHead()
+	default:
+		e.carry()
+	}
+}
+
+// dialed goes on when the connection is there. If it cannot be made, a worker
+// tries again: it knows names and their other addresses, and what to say.
+func (e *errand) dialed(ev loop.Events) {
+	st := e.strand
+	if ev&(loop.Expired|loop.Failed) == 0 && ev&loop.Writable == 0 {
+		return
+	}
+	if ev&loop.Expired != 0 || loop.SocketError(st.fd()) != nil || !e.ask() {
+		e.x.route.backend.Gone()
+		e.hand(nil)
+	}
+}
+
+// callerEvent hears of the client's connection.
+func (e *errand) callerEvent(ev loop.Events) {
+	switch {
+	case ev&(loop.HangUp|loop.Failed) != 0 && e.caller.gone():
+		e.clientGone()
+	case ev&loop.Expired != 0:
+		e.stall()
+	case ev&loop.Writable != 0 && e.blocked:
+		e.room()
+	}
+}
+
+// clientGone ends the errand because nobody waits for it: closing the strand
+// is how R learns of that.
+func (e *errand) clientGone() {
+	x := &e.x
+	if e.stage != answering {
+		x.status, x.reason = 499, failureName(errClientGone)
+		e.lane.p.metrics.upstreamErrors.WithLabelValues(x.reason).Inc()
+	}
+	e.finish(connBroken)
+}
+
+// abort breaks an answer off so that it cannot be taken for a whole one; see
+// exchange.abort.
+func (e *errand) abort() {
+	loop.ResetOnClose(e.caller.fd())
+	e.finish(connBroken)
+}
+
+// hand gives the request to a worker; with failure, Shiny has been asked and
+// this is to be told.
+func (e *errand) hand(failure error) {
+	c := e.caller
+	e.dropStrand()
+	c.errand = nil
+	what := loan{bytes: e.raw, failure: failure}
+	if failure != nil {
+		what.id, what.start = e.x.id, e.x.start
+	}
+	c.lend(what)
+	e.lane.giveErrand(e)
+}
+
+// finish ends the errand and says what becomes of the client's connection.
+func (e *errand) finish(next connNext) {
+	l, c := e.lane, e.caller
+	e.dropStrand()
+	if e.binding != nil {
+		e.binding.Release()
+	}
+	l.p.answeredOnLane(l, &e.x)
+	c.errand = nil
+	l.giveErrand(e)
+	switch next {
+	case connKept:
+		if l.leaving {
+			c.end()
+			return
+		}
+		c.idle()
+		c.turn()
+	case connOver:
+		c.linger(l.p.limits.linger)
+	default:
+		c.end()
+	}
+}
+
+func (e *errand) dropStrand() {
+	if e.strand != nil {
+		e.strand.close()
+		e.strand = nil
+	}
+}
+
+// reset makes the errand nobody's. What it borrowed goes back.
+func (e *errand) reset() {
+	e.keepPart(nil)
+	e.letGo()
+	if e.end != nil {
+		e.end.errand = nil
+	}
+	x, lines := &e.x, e.answer.lines
+	clear(x.head.lines[:cap(x.head.lines)])
+	clear(lines[:cap(lines)])
+	raw := e.raw[:0]
+	if cap(raw) > smallBuffer { // few are so long
+		raw = nil
+	}
+	*e = errand{lane: e.lane, raw: raw, x: exchange{head: head{lines: x.head.lines[:0]}}, answer: answerHead{lines: lines[:0]}}
+}
+
+// errandEnd is an answer as its session sees it; it outlives the errand, and
+// then does nothing.
+type errandEnd struct {
+	pass
+	lane   *lane
+	errand *errand // the loop's; nil once the answer is over
+}
+
+// End implements session.Stream.
+func (e *errandEnd) End(session.Why) {
+	e.lane.loop.Post(func() {
+		if e.errand != nil {
+			e.errand.abort()
+		}
+	})
+}
+
+// ClientBytes implements session.Stream: an answer is not what the visitor does.
+func (e *errandEnd) ClientBytes() uint64 { return 0 }

@@ -221,6 +221,7 @@ func (c *caller) end() {
 	c.stage = over
 	c.keep(nil)
 	c.lane.loop.Close(c.key)
+	c.lane.p.room.leave()
 	c.lane.gone()
 }
 

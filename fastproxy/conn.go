@@ -22,6 +22,8 @@ type conn struct {
 	lane *lane      // that lent the connection; nil for a connection of this engine's own
 	loan loan
 
+	passedOn bool // back to its lane, or to a tunnel: it is open still
+
 	mu      sync.Mutex
 	waiting bool       // guarded by mu: for a client that has nothing to wait for itself
 	leaving bool       // guarded by mu: the process stops, no further request

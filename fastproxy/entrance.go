@@ -32,6 +32,13 @@ func (l *lane) openEntrance(nl net.Listener) error {
 		return err
 	}
 	l.entrances = append(l.entrances, d)
+	l.p.room.onRoom(func() {
+		l.loop.Post(func() {
+			if !d.closed {
+				d.Handle(d.key, loop.Readable)
+			}
+		})
+	})
 	return nil
 }
 
@@ -43,16 +50,13 @@ func (d *entrance) Handle(key loop.Key, ev loop.Events) {
 	}
 	l := d.lane
 	for range acceptsPerTurn {
-		fd, peer, err := loop.Accept(l.loop.FD(key))
-		if err == loop.ErrAgain {
-			return
+		if !l.p.room.enter() {
+			return // until there is room
 		}
+		fd, peer, err := loop.Accept(l.loop.FD(key))
 		if err != nil {
-			if !d.failed {
-				l.p.acceptFailed(err)
-			}
-			d.failed = true
-			l.loop.SetDeadline(key, l.loop.Now()+int64(acceptPause))
+			l.p.room.leave()
+			d.refused(err)
 			return
 		}
 		d.failed = false
@@ -66,6 +70,19 @@ func (d *entrance) Handle(key loop.Key, ev loop.Events) {
 		l.take(fd, peer.Addr().Unmap(), nil, connKept)
 	}
 	l.loop.Again(key, loop.Readable)
+}
+
+// refused takes that nobody could be accepted: nobody waits, there is no room
+// in the kernel, or something else that is tried again.
+func (d *entrance) refused(err error) {
+	if err == loop.ErrAgain || d.lane.p.room.starved(err) {
+		return
+	}
+	if !d.failed {
+		d.lane.p.acceptFailed(err)
+	}
+	d.failed = true
+	d.lane.loop.SetDeadline(d.key, d.lane.loop.Now()+int64(acceptPause))
 }
 
 func (d *entrance) close() {

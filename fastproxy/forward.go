@@ -74,6 +74,8 @@ func (p *Proxy) transfer(x *exchange, s *snapshot, r *route) error {
 		return err
 	}
 	defer t.end()
+	p.room.hold(1)
+	defer p.room.release(1)
 	if t.answer.status == 101 {
 		return t.join()
 	}

@@ -64,6 +64,7 @@ func (l *lane) adopt(fd int, peer netip.Addr, rest []byte, next connNext) {
 	l.open.Add(1)
 	if !l.loop.Post(func() { l.take(fd, peer, rest, next) }) {
 		l.open.Add(-1)
+		l.p.room.leave()
 		loop.CloseFD(fd)
 	}
 }
@@ -74,6 +75,7 @@ func (l *lane) take(fd int, peer netip.Addr, rest []byte, next connNext) {
 	key, err := l.loop.Watch(fd, c)
 	if err != nil {
 		loop.CloseFD(fd)
+		l.p.room.leave()
 		l.gone()
 		return
 	}

@@ -82,17 +82,22 @@ func removeStaleSocket(path string) error {
 // accept serves the connections of one listener until it is closed.
 func (p *Proxy) accept(l net.Listener) {
 	var failed error
-	for {
+	for p.room.await(p.stopping) {
 		nc, err := l.Accept()
+		if err != nil {
+			p.room.leave()
+		}
 		switch {
 		case err == nil:
 			failed = nil
 			boundUnsent(nc)
 			if !p.conns.serve(&conn{p: p, inbox: inbox{nc: nc}, peer: peerAddr(nc)}, -1) {
 				nc.Close()
+				p.room.leave()
 			}
 		case errors.Is(err, net.ErrClosed):
 			return
+		case p.room.starved(err):
 		default:
 			if failed == nil {
 				p.acceptFailed(err)
@@ -149,6 +154,9 @@ func (s *connSet) run(c *conn, fd int) {
 		if v := recover(); v != nil { // outside of any one request's road
 			c.p.logPanic("", v)
 			c.cut()
+		}
+		if !c.passedOn {
+			c.p.room.leave()
 		}
 		s.mu.Lock()
 		delete(s.all, c)

@@ -33,6 +33,7 @@ func (c *caller) lend(what loan) {
 	l.gone()
 	if err != nil {
 		loop.CloseFD(fd)
+		l.p.room.leave()
 		giveBuffer(b)
 		return
 	}
@@ -40,6 +41,7 @@ func (c *caller) lend(what loan) {
 	w.buf, w.w = b[:cap(b)], len(b)
 	if !l.p.conns.serve(w, fd) {
 		loop.CloseFD(fd)
+		l.p.room.leave()
 		w.dropBuffer()
 	}
 }
@@ -90,5 +92,6 @@ func (c *conn) giveBack(next connNext) {
 		c.p.log.Logger().Error("cannot give a connection back", zap.NamedError("error.message", err))
 		return
 	}
+	c.passedOn = true
 	c.lane.adopt(fd, c.peer, rest, next)
 }

@@ -1,21 +1,23 @@
 package fastproxy
 
 import (
-	"runtime"
-
 	"go.uber.org/zap"
 
 	"fastproxy/fastproxy/loop"
 )
 
-// openLoops opens the event loops that carry tunnels, one for each processor.
-// Where the system has none the relay carries with goroutines; that is slower
-// by a quarter and heavier by 6 KB for each tunnel (relay's benchmarks).
-func (p *Proxy) openLoops() {
-	for range runtime.GOMAXPROCS(0) {
+// openLoops opens the event loops that carry tunnels and plain requests.
+// Without them goroutines do; for tunnels that is slower by a quarter and
+// heavier by 6 KB each (relay's benchmarks).
+func (p *Proxy) openLoops(set *Settings) {
+	if set.EngineHere() == EnginePortable {
+		return
+	}
+	for range set.LoopCount() {
 		l, err := loop.New(loop.Options{})
 		if err != nil {
-			p.log.Logger().Warn("no event loops here: tunnels are carried by goroutines", zap.NamedError("error.message", err))
+			p.log.Logger().Warn("no event loops here: goroutines carry all connections", zap.NamedError("error.message", err))
+			p.discardLoops()
 			return
 		}
 		p.loops = append(p.loops, l)

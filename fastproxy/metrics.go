@@ -63,6 +63,7 @@ func (m *metrics) watch(p *Proxy) {
 		func() float64 { return float64(p.registry.Streams()) }))
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "fastproxy", Name: "connections",
 		Help: "Open client connections, without tunnels."}, func() float64 { return float64(p.openConnections()) }))
+	p.room.register(m.registry)
 	lost := func(record, help string, n func() uint64) {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "fastproxy", Name: "log_lost_total",
 			Help: help, ConstLabels: prometheus.Labels{"record": record}}, func() float64 { return float64(n()) }))

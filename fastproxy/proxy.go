@@ -49,6 +49,7 @@ type Proxy struct {
 
 	current  atomic.Pointer[snapshot]
 	conns    connSet
+	room     *capacity
 	stopping chan struct{}
 
 	listeners []net.Listener
@@ -78,7 +79,8 @@ func (p *Proxy) open(set *Settings) error {
 	if err := p.openLogins(set); err != nil {
 		return err
 	}
-	p.openLoops()
+	p.room = newCapacity(set.ConnectionLimit(), descriptorRoom(descriptorLimit()), p.log.Logger())
+	p.openLoops(set)
 	p.relay = relay.NewOn(p.loops, relay.Options{})
 	for _, l := range p.loops {
 		p.lanes = append(p.lanes, newLane(p, l))
@@ -182,6 +184,9 @@ func (p *Proxy) Close() error {
 		s.gate.Close()
 	}
 	p.discardLoops()
+	if p.room != nil {
+		p.room.close()
+	}
 	if p.store != nil {
 		return p.store.Close()
 	}

@@ -58,6 +58,7 @@ func (st *strand) close() {
 		st.closed = true
 		st.errand = nil
 		st.lane.loop.Close(st.key)
+		st.lane.p.room.release(1)
 	}
 }
 
@@ -133,6 +134,7 @@ func (l *lane) dial(b *upstream.Backend) *strand {
 		loop.CloseFD(fd)
 		return nil
 	}
+	l.p.room.hold(1)
 	l.loop.SetDeadline(st.key, l.loop.Now()+int64(upstream.DialLimit))
 	return st
 }

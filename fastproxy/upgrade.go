@@ -35,13 +35,16 @@ func (t *transfer) join() error {
 		live.release()
 		return nil
 	}
-	x.taken = true
+	x.taken, x.c.passedOn = true, true
 	client := relay.Leg{Conn: x.c.nc, Pending: x.c.takeRest(), Inspect: p.inspectorOf(x, t.r)}
 	backend := relay.Leg{Conn: t.uc.Conn, Pending: t.buf[t.from:t.to]}
 	t.uc = nil
 	record := p.accessRecord(x)
 	p.metrics.tunnelOpened(kind)
+	p.room.hold(1)
 	over := func(st relay.Stats) {
+		p.room.leave()
+		p.room.release(1)
 		live.release()
 		if leave != nil {
 			leave()

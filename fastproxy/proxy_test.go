@@ -70,6 +70,7 @@ func startProxyWith(t testing.TB, env map[string]string, yaml string, adjust fun
 	all := map[string]string{
 		"LISTEN": "127.0.0.1:0", "OPS_LISTEN": "127.0.0.1:0", "STATE_DIR": filepath.Join(dir, "state"),
 		"COOKIE_SECRET": "a secret of this test only, 4711",
+		"ENGINE":        os.Getenv("FASTPROXY_TEST_ENGINE"), // make test runs the tests of the road itself over both
 	}
 	for k, v := range env {
 		all[k] = v

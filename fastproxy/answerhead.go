@@ -22,6 +22,7 @@ type answerHead struct {
 	contentLength int64 // -1: none
 	chunked       bool
 	close         bool // the backend ends the connection after this answer
+	connNames     bool // Connection names other fields
 }
 
 // scanAnswer judges the head of a backend's answer and fills a. What could be
@@ -102,6 +103,7 @@ func (a *answerHead) framing(l *line) bool {
 		if a.minor == 0 && hasToken(l.value, "keep-alive") {
 			a.close = false
 		}
+		a.connNames = a.connNames || !equalFold(l.value, "close") && !equalFold(l.value, "keep-alive") && !equalFold(l.value, "upgrade")
 	}
 	return true
 }
@@ -110,6 +112,28 @@ func (a *answerHead) framing(l *line) bool {
 // 9112 section 6.3).
 func (a *answerHead) bodiless(method []byte) bool {
 	return a.status < 200 || a.status == 204 || a.status == 304 || string(method) == "HEAD"
+}
+
+// named reports whether Connection names a field as one of the backend's
+// connection only (RFC 9110 section 7.6.1). Framing and Upgrade are ours to
+// judge, whatever it says of them.
+func (a *answerHead) named(of *line) bool {
+	if of.field.hopByHop() {
+		return false
+	}
+	for i := range a.lines {
+		if a.lines[i].field != fieldConnection {
+			continue
+		}
+		for list := a.lines[i].value; len(list) > 0; {
+			var option []byte
+			option, list, _ = bytes.Cut(list, []byte{','})
+			if sameFold(bytes.Trim(option, " \t"), of.name) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (a *answerHead) get(f field) []byte {

@@ -139,6 +139,9 @@ func (s *snapshot) appendAnswerHead(dst []byte, x *exchange, r *route, a *answer
 	dropCORS := r.kind.IsSockJS() && !s.ourOrigin(a.allowedOrigin())
 	for i := range a.lines {
 		l := &a.lines[i]
+		if a.connNames && a.named(l) {
+			continue
+		}
 		switch l.field {
 		case fieldContentLength:
 			// Old httpuv sends "Content-Length: 0" with its 101 (httpuv#303).

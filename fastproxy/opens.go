@@ -21,7 +21,7 @@ func (p *Proxy) enterSockJS(x *exchange, s *snapshot, r *route, upstream string)
 	case r.kind == shiny.KindHTMLFile || r.kind == shiny.KindJSONP || r.kind == shiny.KindJSONPSend:
 		// Any site's page can read these two; no browser in use needs them.
 		return p.refuseSocket(x, "transport_refused", "This way to connect is not served")
-	case !r.kind.IsSockJS():
+	case !r.kind.IsSockJS() && !shiny.UnderSockJS(path):
 		if x.head.upgrade && !s.table.OneRule(upstream) {
 			// Plain R is one app whatever the path, and Shiny Server answers no such upgrade.
 			return p.refuseSocket(x, "plain_websocket", "Only Shiny Server's own sockets are served here")
@@ -29,6 +29,9 @@ func (p *Proxy) enterSockJS(x *exchange, s *snapshot, r *route, upstream string)
 		return true
 	case bytes.IndexByte(path, '%') >= 0:
 		return p.refuseSocket(x, "escaped_socket", "That address cannot be read")
+	case x.head.upgrade && !r.kind.IsSockJS():
+		// Shiny Server's routes take more than its client sends.
+		return p.refuseSocket(x, "unclear_socket", "That address cannot be read")
 	}
 	ids := shiny.ReadSocketIDs(path)
 	leave, ok := p.sockets.enter(ids, x.principal, x.start)
@@ -87,9 +90,14 @@ func (p *Proxy) deniedOpen(x *exchange) *audit.Event {
 	return e
 }
 
-// closeSocket ends the answers that stream to the SockJS session of a request
-// whose sending was refused.
+// closeSocket records that a request's sending was refused, and ends the
+// answers that stream to its SockJS session. It does so once: who reads the
+// body tells, also when Shiny has answered already, and who answers.
 func (p *Proxy) closeSocket(x *exchange, r *route) {
+	if r.opens == nil {
+		return
+	}
+	r.opens = nil
 	p.log.Event(p.deniedOpen(x))
 	p.registry.CloseStreams(func(s session.Stream) bool {
 		e, ok := s.(*streamEnd)

@@ -47,7 +47,7 @@ func (s *sockets) enter(ids shiny.SocketIDs, p *identity.Principal, now time.Tim
 	if p != nil {
 		who = p.Key()
 	}
-	if ids.Twice || len(ids.Robust) > maxSocketID || len(ids.Session) > maxSocketID {
+	if ids.Unclear || len(ids.Robust) > maxSocketID || len(ids.Session) > maxSocketID {
 		return nil, false
 	}
 	s.mu.Lock()

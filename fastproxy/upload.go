@@ -22,6 +22,7 @@ func (t *transfer) upload(err error) {
 	t.sendErr = err
 	switch {
 	case err == errDeniedOpen:
+		t.p.closeSocket(t.x, t.r) // the answer may be on its way, and then nobody else tells
 		t.drop(err)
 		return
 	case t.x.body.err != nil:

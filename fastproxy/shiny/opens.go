@@ -107,8 +107,9 @@ const (
 	frameBad
 )
 
-// frameReader finds the payload of data messages in a client's frames, over
-// fragments and between control frames.
+// frameReader finds the payload of text messages in a client's frames, over
+// fragments and between control frames. Binary ones are refused: SockJS's
+// client sends none, and sockjs-node makes other things of them than strings.
 type frameReader struct {
 	header [14]byte
 	have   int // bytes of the header read
@@ -160,7 +161,7 @@ func (f *frameReader) whole() (whole, bad bool) {
 	if f.have == 1 {
 		control := op&8 != 0
 		fragment := f.header[0]&0x80 == 0
-		reserved := f.header[0]&0x70 != 0 || op > 2 && op < 8 || op > 10
+		reserved := f.header[0]&0x70 != 0 || op > 1 && op < 8 || op > 10
 		wrong := control && fragment || !control && (op == 0) != f.within
 		return false, reserved || wrong
 	}

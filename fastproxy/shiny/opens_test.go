@@ -71,7 +71,10 @@ func TestOpensAreFoundInEveryLayer(t *testing.T) {
 		{"escapes", KindSockJSWebSocket, false, message(`["0\u007co|\u002e.\/finance\/"]`), []string{"../finance/"}, true},
 		{"bare string", KindSockJSWebSocket, false, message(`"0|o|x"`), []string{"x"}, true},
 		{"fragments", KindSockJSWebSocket, true, fragments, []string{"../finance/"}, true},
-		{"binary is read as text", KindSockJSWebSocket, false, clientFrame(true, 2, `["0|o|x"]`), []string{"x"}, true},
+		{"binary", KindSockJSWebSocket, false, clientFrame(true, 2, `["0|o|x"]`), nil, false},
+		{"binary, raw", KindSockJSRaw, false, clientFrame(true, 2, `0|o|x`), nil, false},
+		{"an array behind a space is one message", KindSockJSWebSocket, false, message(` ["0|o|","0|m|/../../finance/"]`), nil, false},
+		{"a string behind a space", KindSockJSWebSocket, false, message("\n\"0|o|x\""), nil, false},
 		{"raw", KindSockJSRaw, false, message(`0|o|x`), []string{"x"}, true},
 		{"acknowledgements", KindSockJSWebSocket, true, message(`["ACK 1F","CONTINUE 0","AC#0|m|x","C#0|c|{}"]`), nil, true},
 		{"data may hold anything", KindSockJSWebSocket, true, message("[\"0#0|m|\\n1|o|../finance/\"]"), nil, true},
@@ -171,21 +174,6 @@ func TestOpenCommandsResolveAsShinyServerResolvesThem(t *testing.T) {
 	}
 }
 
-func TestSocketIDsAreFound(t *testing.T) {
-	for path, want := range map[string]SocketIDs{
-		"/a/__sockjs__/n=Rob1/000/abc/websocket":      {Robust: "Rob1", Opens: true, Session: "abc"},
-		"/a/__sockjs__/o=Rob1/t=x/w=/s=0/000/abc/xhr": {Robust: "Rob1", Session: "abc"},
-		"/a/__sockjs__/n=1/o=2/000/abc/xhr":           {Robust: "2", Session: "abc", Twice: true},
-		"/a/__sockjs__/000/abc/xhr":                   {Session: "abc"},
-		"/a/__sockjs__/n=1/info":                      {Robust: "1", Opens: true},
-		"/a/":                                         {},
-	} {
-		if got := ReadSocketIDs([]byte(path)); got != want {
-			t.Errorf("%s: found %+v, want %+v", path, got, want)
-		}
-	}
-}
-
 var (
 	robustLine = regexp.MustCompile(`^[0-9A-Fa-f]{1,16}#(?s:(.*))$`)
 	robustWord = regexp.MustCompile(`^(ACK|CONTINUE) [0-9A-Fa-f]{1,16}$`)
@@ -196,6 +184,9 @@ var (
 func naiveOpens(payload string, robust bool) (opened []string, ok bool) {
 	if payload == "" {
 		return nil, true
+	}
+	if strings.ContainsAny(payload[:1], " \t\r\n") {
+		return nil, false
 	}
 	var list []string
 	if json.Unmarshal([]byte(payload), &list) != nil || strings.HasPrefix(strings.TrimLeft(payload, " \t\r\n"), "n") {
@@ -240,7 +231,9 @@ func FuzzOpens(f *testing.F) {
 	f.Add(`["0#0|o|../finance/","ACK 1"]`, true, uint8(3), uint8(1))
 	f.Add(`["0|m|\u00e9\ud83d\ude00"]`, false, uint8(1), uint8(200))
 	f.Add(`"0|o|x"`, false, uint8(5), uint8(2))
-	f.Add(` [ ] `, true, uint8(9), uint8(9))
+	f.Add(`[ ] `, true, uint8(9), uint8(9))
+	f.Add(` ["0|o|","0|m|/../../finance/"]`, false, uint8(9), uint8(9))
+	f.Add("[\"0|m|\u2028\\r1|o|x\",[\"0|o|y\"]]", false, uint8(9), uint8(9))
 	f.Fuzz(func(t *testing.T, payload string, robust bool, fragment, piece uint8) {
 		if !json.Valid([]byte(payload)) && strings.ToValidUTF8(payload, "") != payload {
 			return
@@ -256,11 +249,17 @@ func FuzzOpens(f *testing.F) {
 		}
 		want, wantOK := naiveOpens(payload, robust)
 		got, passed, ok := read(KindSockJSWebSocket, robust, b, "", int(piece)+1)
-		if ok != wantOK || ok && !slices.EqualFunc(got, want, func(a, b string) bool { return strings.ToValidUTF8(a, "\uFFFD") == b }) {
+		if ok != wantOK || ok && !slices.EqualFunc(got, want, func(a, b string) bool { return string([]rune(a)) == b }) {
 			t.Fatalf("%q robust %v: found %q %v, want %q %v", payload, robust, got, ok, want, wantOK)
 		}
 		if ok && passed != len(b) {
 			t.Fatalf("%q: passed %d of %d", payload, passed, len(b))
+		}
+		if ok && strings.ToValidUTF8(payload, "") == payload {
+			theirs, _ := serverOpens(payload, robust)
+			if !slices.EqualFunc(got, theirs, func(a, b string) bool { return a == b }) {
+				t.Fatalf("%q robust %v passes: judged %q, Shiny Server opens %q", payload, robust, got, theirs)
+			}
 		}
 	})
 }

@@ -84,34 +84,3 @@ func decodeElement(e string) (string, bool) {
 	}
 	return b.String(), true
 }
-
-// SocketIDs are the ids in a SockJS path. Each is a capability: whoever holds
-// it takes part in that session.
-type SocketIDs struct {
-	Robust  string // of n= or o=; "" if there is none
-	Opens   bool   // n=: it begins; o= takes it up again
-	Session string // SockJS's own; "" if there is none
-	Twice   bool   // more than one n= or o=: servers may differ in which counts
-}
-
-// ReadSocketIDs finds the ids in a path under __sockjs__.
-func ReadSocketIDs(path []byte) (ids SocketIDs) {
-	tail, _ := afterSockJS(path)
-	n := 0
-	for len(tail) > 0 {
-		var seg []byte
-		seg, tail = cutSegment(tail)
-		if n == 0 && isParameter(seg) {
-			if seg[0] == 'n' || seg[0] == 'o' {
-				ids.Twice = ids.Twice || ids.Robust != ""
-				ids.Robust, ids.Opens = string(seg[2:]), seg[0] == 'n'
-			}
-			continue
-		}
-		if n == 1 && len(tail) > 0 {
-			ids.Session = string(seg)
-		}
-		n++
-	}
-	return ids
-}

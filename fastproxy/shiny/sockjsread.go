@@ -5,7 +5,9 @@ import "unicode/utf8"
 // strings reads the JSON of one SockJS client message, however it is cut: an
 // array of strings (sockjs-node also takes one bare string), decoded into
 // each. Whatever else JSON could hold is an error: a nested array would be a
-// string again in the eyes of a regular expression.
+// string again in the eyes of a regular expression. So is white space before
+// it: sockjs-node tells an array by the message's first byte, and hands one
+// that begins with a space on as a whole.
 type jsonStrings struct {
 	begin func()         // a string begins
 	add   func(b []byte) // its next decoded bytes, borrowed
@@ -108,7 +110,7 @@ func (j *jsonStrings) step(c byte) {
 		return
 	}
 	switch {
-	case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+	case j.state != jsonValue && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
 	case c == '"' && (j.state == jsonValue || j.state == jsonFirst || j.state == jsonItem):
 		j.state = jsonString
 		j.begin()

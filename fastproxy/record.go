@@ -12,25 +12,19 @@ import (
 const maxLoggedText = 256
 
 // accessRecord copies what the record of an exchange needs, so that it may
-// outlive it: all that is borrowed by one allocation.
+// outlive it.
 func (p *Proxy) accessRecord(x *exchange) accessRecord {
-	var room [3 * maxLoggedText]byte
-	b := append(room[:0], x.head.method...)
-	method := len(b)
-	b = shiny.RedactPath(b, x.head.path())
-	path := min(len(b), method+maxLoggedText)
-	b = append(b[:path], upTo(x.head.host, maxLoggedText)...)
-	host := len(b)
-	text := string(append(b, upTo(x.head.get(fieldUserAgent), maxLoggedText)...))
-	reason := x.reason
-	if x.status < 400 {
-		reason = "" // what was missing was not needed
+	var room [2 * maxLoggedText]byte // most need no more
+	a := accessRecord{audit.NewAccess()}
+	a.Start, a.RequestID, a.Client = x.start, x.id, x.client
+	a.Method = a.Keep(x.head.method)
+	a.Path = a.Keep(upTo(shiny.RedactPath(room[:0], x.head.path()), maxLoggedText))
+	a.Host = a.Keep(upTo(x.head.host, maxLoggedText))
+	a.UserAgent = a.Keep(upTo(x.head.get(fieldUserAgent), maxLoggedText))
+	a.Status, a.BytesIn, a.BytesOut = x.status, x.body.read, max(x.sent-x.heads, 0)
+	if a.Status >= 400 { // else, what was missing was not needed
+		a.Reason = x.reason
 	}
-	a := accessRecord{&audit.Access{
-		Start: x.start, RequestID: x.id, Client: x.client,
-		Method: text[:method], Path: text[method:path], Host: text[path:host], UserAgent: text[host:],
-		Status: x.status, BytesIn: x.body.read, BytesOut: max(x.sent-x.heads, 0), Reason: reason,
-	}}
 	if x.own {
 		a.Kind = "own"
 	}
@@ -39,7 +33,7 @@ func (p *Proxy) accessRecord(x *exchange) accessRecord {
 		a.Kind, a.Mount, a.Upstream = r.kind.String(), r.mountPath, r.backend.Addr()
 	}
 	if w := x.principal; w != nil {
-		a.User, a.Login = w.RuleName(), string(w.Method)
+		a.User, a.Login = a.Keep(w.AppendRuleName(room[:0])), string(w.Method)
 	}
 	return a
 }

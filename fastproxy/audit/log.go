@@ -82,8 +82,8 @@ func (l *Log) Logger() *zap.Logger { return l.logger }
 
 // Access hands over one record. It never blocks. The log owns a from now on.
 func (l *Log) Access(a *Access) {
-	if l.level <= zapcore.InfoLevel {
-		l.enqueue(a)
+	if l.level > zapcore.InfoLevel || !l.enqueue(a) {
+		a.recycle()
 	}
 }
 
@@ -150,32 +150,30 @@ func (l *Log) Close(ctx context.Context) error {
 func (l *Log) drain() {
 	defer close(l.done)
 	var told [2]uint64
+	var line []byte
 	n := 0
 	for records, events := l.records, l.events; records != nil || events != nil; {
-		var e zapcore.Entry
-		var o zapcore.ObjectMarshaler
 		select {
 		case r, open := <-records:
 			if !open {
 				records = nil
 				continue
 			}
-			if line, encoded := r.(*buffer.Buffer); encoded {
-				l.out.add(line.Bytes())
-				line.Free()
-				break
+			switch r := r.(type) {
+			case *buffer.Buffer:
+				l.out.add(r.Bytes())
+				r.Free()
+			case *Access:
+				line = r.appendLine(line[:0])
+				l.out.add(line)
+				r.recycle()
 			}
-			a := r.(*Access)
-			e, o = zapcore.Entry{Time: a.Start.Add(a.Duration), Message: a.Method + " " + a.Path}, a
 		case v, open := <-events:
 			if !open {
 				events = nil
 				continue
 			}
-			e, o = zapcore.Entry{Time: v.at, Level: v.level(), Message: string(v.Action)}, v
-		}
-		if o != nil {
-			l.write(e, zap.Inline(o))
+			l.write(zapcore.Entry{Time: v.at, Level: v.level(), Message: string(v.Action)}, zap.Inline(v))
 		}
 		if n++; n%flushEvery == 0 || len(records)+len(events) == 0 {
 			l.tellLost(&told)

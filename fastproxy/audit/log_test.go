@@ -377,11 +377,68 @@ func TestManyWriteAtOnce(t *testing.T) {
 	}
 }
 
+// BenchmarkAccess is what a record costs, from the request to the writer.
 func BenchmarkAccess(b *testing.B) {
 	l := New(io.Discard, zapcore.InfoLevel)
 	defer l.Close(context.Background())
+	like := access()
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Access(access())
+		a := NewAccess()
+		a.Start, a.Duration, a.RequestID, a.Client = like.Start, like.Duration, like.RequestID, like.Client
+		a.Method, a.Path, a.Host, a.UserAgent = like.Method, like.Path, like.Host, like.UserAgent
+		a.Kind, a.Mount, a.Upstream, a.Status, a.BytesOut = like.Kind, like.Mount, like.Upstream, like.Status, like.BytesOut
+		a.User, a.Login = like.User, like.Login
+		l.Access(a)
 	}
+}
+
+func TestARecordAllocatesNothing(t *testing.T) {
+	line, path := make([]byte, 0, 4096), []byte("/reports/a/b/c")
+	allocs := testing.AllocsPerRun(1000, func() {
+		a := NewAccess()
+		a.Start, a.Method, a.Path = time.Unix(1700000000, 0), a.Keep(path[:3]), a.Keep(path)
+		line = a.appendLine(line[:0])
+		a.recycle()
+	})
+	if allocs > 0.1 { // a collection may empty the pool
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func TestWhatARecordKeepsOutlivesTheOriginal(t *testing.T) {
+	a := NewAccess()
+	defer a.recycle()
+	b := []byte("first")
+	kept := a.Keep(b)
+	long := a.Keep(bytes.Repeat([]byte("x"), 2*accessRoom))
+	copy(b, "other")
+	if second := a.Keep(b); kept != "first" || second != "other" || len(long) != 2*accessRoom {
+		t.Errorf("kept %q, %q and %d bytes", kept, second, len(long))
+	}
+}
+
+// What zap writes of a text is what a record holds of it.
+func FuzzARecordIsTheJSONThatZapWrites(f *testing.F) {
+	for _, s := range []string{"", "plain", "\"\\/", "\x00\x1f\x7f", "\xff\xfe", "日本語", "\u2028", "<&>", "a\xe2\x82", "\U0010ffff\xed\xa0\x80"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := append(appendEscaped([]byte{'"'}, s), '"')
+		var read, want string
+		if err := json.Unmarshal(got, &read); err != nil {
+			t.Fatalf("%q became %s: %v", s, got, err)
+		}
+		entry, err := zapcore.NewJSONEncoder(encoderConfig()).EncodeEntry(zapcore.Entry{Message: s}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var zapped map[string]any
+		if err := json.Unmarshal(entry.Bytes(), &zapped); err != nil {
+			t.Fatal(err)
+		}
+		if want = zapped["message"].(string); read != want {
+			t.Errorf("%q became %q, want %q", s, read, want)
+		}
+	})
 }

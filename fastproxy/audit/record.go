@@ -15,58 +15,6 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// Access is one request and its answer, or one WebSocket from its upgrade to
-// its end. All strings are the record's own.
-type Access struct {
-	Start     time.Time
-	Duration  time.Duration
-	RequestID string
-	Client    netip.Addr
-	Method    string
-	Path      string // redacted; never a query
-	Host      string
-	UserAgent string
-	Kind      string // shiny.Kind's name, or "own" for our own pages
-	Mount     string
-	Upstream  string
-	Status    int
-	BytesIn   int64 // body, or bytes of the tunnel, from the client
-	BytesOut  int64 // to the client
-	User      string
-	Login     string // "oidc", "passwd", "" when nobody is known
-	WebSocket bool   // a tunnel: Duration, bytes and ClosedBy are its whole life
-	ClosedBy  string // of a tunnel: client, backend, proxy, error
-	Reason    string // why: of a failure, a refusal or a close
-}
-
-// MarshalLogObject implements zapcore.ObjectMarshaler.
-func (a *Access) MarshalLogObject(e zapcore.ObjectEncoder) error {
-	dataset := "fastproxy.access"
-	if a.WebSocket {
-		dataset = "fastproxy.websocket"
-	}
-	e.AddString("event.dataset", dataset)
-	e.AddInt64("event.duration", int64(a.Duration))
-	e.AddString("event.outcome", outcome(a.Status < 400))
-	e.AddString("http.request.id", a.RequestID)
-	e.AddString("http.request.method", a.Method)
-	e.AddInt64("http.request.body.bytes", a.BytesIn)
-	e.AddInt("http.response.status_code", a.Status)
-	e.AddInt64("http.response.body.bytes", a.BytesOut)
-	e.AddString("url.path", a.Path)
-	text(e, "url.domain", a.Host)
-	text(e, "user_agent.original", a.UserAgent)
-	address(e, a.Client)
-	text(e, "user.id", a.User)
-	text(e, "fastproxy.login", a.Login)
-	text(e, "fastproxy.kind", a.Kind)
-	text(e, "fastproxy.mount", a.Mount)
-	text(e, "fastproxy.upstream", a.Upstream)
-	text(e, "fastproxy.closed_by", a.ClosedBy)
-	text(e, "event.reason", a.Reason)
-	return nil
-}
-
 // Action is what an Event tells of.
 type Action string
 

@@ -74,6 +74,14 @@ func (p *Principal) RuleName() string {
 	return p.Subject
 }
 
+// AppendRuleName is RuleName, appended to b.
+func (p *Principal) AppendRuleName(b []byte) []byte {
+	if p.Method == MethodPasswd {
+		b = append(b, passwdPrefix...)
+	}
+	return append(b, p.Subject...)
+}
+
 // IsClient reports whether the principal is a machine: Auth0 ends the subject
 // of a client-credentials token in "@clients".
 func (p *Principal) IsClient() bool {

@@ -12,14 +12,13 @@ type Stream interface {
 	ClientBytes() uint64
 }
 
-// Binding ties a Stream to a session. It takes 64 bytes.
+// Binding ties a Stream to a session. It takes 32 bytes.
 type Binding struct {
-	registry *Registry
-	live     *Live
-	stream   Stream
+	live   *Live
+	stream Stream
 
-	at   int    // its place in live.streams; guarded by live.mu
-	seen uint64 // ClientBytes when last asked; guarded by live.mu
+	at   int32  // its place in live.streams; guarded by live.mu
+	seen uint32 // ClientBytes when last asked, as far as it fits: it is compared only; guarded by live.mu
 }
 
 // Release unties the stream, which is over. What its client sent last counts
@@ -28,9 +27,10 @@ func (b *Binding) Release() {
 	if !b.live.unbind(b) {
 		return
 	}
-	b.registry.streams.Add(-1)
-	now := b.registry.options.Now()
-	if b.stream.ClientBytes() != b.seen && b.live.Alive(now) { // unbound: seen is ours alone
+	r := b.live.registry
+	r.streams.Add(-1)
+	now := r.options.Now()
+	if b.clientBytes() != b.seen && b.live.Alive(now) { // unbound: seen is ours alone
 		b.live.Touch(now)
 	}
 }
@@ -38,6 +38,8 @@ func (b *Binding) Release() {
 // end closes the stream, after somebody took the binding off its Live. The
 // caller holds no lock.
 func (b *Binding) end(why Why) {
-	b.registry.streams.Add(-1)
+	b.live.registry.streams.Add(-1)
 	b.stream.End(why)
 }
+
+func (b *Binding) clientBytes() uint32 { return uint32(b.stream.ClientBytes()) }

@@ -27,8 +27,9 @@ type Live struct {
 
 	noted int64 // last as the journal knows it; guarded by the store's shard
 
-	mu      sync.Mutex
-	streams []*Binding // guarded by mu
+	mu       sync.Mutex
+	streams  []*Binding // guarded by mu
+	registry *Registry  // of the streams; set under mu by the first, once
 }
 
 // newLive returns the Live of s, last active at a time that is not before s
@@ -177,14 +178,17 @@ func (l *Live) retire(why Why) bool {
 	return true
 }
 
-// bind adds b unless the session is over, and returns why it is.
-func (l *Live) bind(b *Binding, now time.Time) Why {
+// bind adds b, for r, unless the session is over, and returns why it is.
+func (l *Live) bind(b *Binding, r *Registry, now time.Time) Why {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if why := l.Check(now); why != "" {
 		return why
 	}
-	b.at = len(l.streams)
+	if l.registry == nil {
+		l.registry = r
+	}
+	b.at = int32(len(l.streams))
 	l.streams = append(l.streams, b)
 	return ""
 }
@@ -193,7 +197,7 @@ func (l *Live) bind(b *Binding, now time.Time) Why {
 func (l *Live) unbind(b *Binding) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b.at >= len(l.streams) || l.streams[b.at] != b {
+	if int(b.at) >= len(l.streams) || l.streams[b.at] != b {
 		return false
 	}
 	last := l.streams[len(l.streams)-1]
@@ -210,7 +214,7 @@ func (l *Live) stirred() bool {
 	defer l.mu.Unlock()
 	any := false
 	for _, b := range l.streams {
-		if n := b.stream.ClientBytes(); n != b.seen {
+		if n := b.clientBytes(); n != b.seen {
 			b.seen, any = n, true
 		}
 	}

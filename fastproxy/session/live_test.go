@@ -74,7 +74,7 @@ func TestStreamsOfOneSessionComeAndGoInAnyOrder(t *testing.T) {
 	var all []*Binding
 	for range 50 {
 		b := &Binding{live: l, stream: &stream{}}
-		if why := l.bind(b, c.now()); why != "" {
+		if why := l.bind(b, nil, c.now()); why != "" {
 			t.Fatal(why)
 		}
 		all = append(all, b)
@@ -134,7 +134,7 @@ func TestInfoTellsWhoAndUntilWhen(t *testing.T) {
 	l := newLive(s, time.Hour, 0, time.Time{})
 	c.add(time.Minute)
 	l.Touch(c.now())
-	l.bind(&Binding{live: l, stream: &stream{}}, c.now())
+	l.bind(&Binding{live: l, stream: &stream{}}, nil, c.now())
 	got := l.Info()
 	want := Info{
 		ID:       s.ID,

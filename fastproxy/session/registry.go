@@ -55,10 +55,11 @@ func NewRegistry(store Store, options RegistryOptions) *Registry {
 // not touched and the caller closes it. Otherwise the caller calls Release
 // when the stream is over.
 func (r *Registry) Bind(l *Live, s Stream) (*Binding, error) {
-	b := &Binding{registry: r, live: l, stream: s, seen: s.ClientBytes()}
+	b := &Binding{live: l, stream: s}
+	b.seen = b.clientBytes()
 	// Counted before it can be ended.
 	r.streams.Add(1)
-	if why := l.bind(b, r.options.Now()); why != "" {
+	if why := l.bind(b, r, r.options.Now()); why != "" {
 		r.streams.Add(-1)
 		return nil, fmt.Errorf("session: bind stream: %w: %s", ErrEnded, why)
 	}

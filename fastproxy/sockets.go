@@ -1,6 +1,7 @@
 package fastproxy
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -24,20 +25,38 @@ type sockets struct {
 	began time.Time // ids of the process before this one are taken up until socketMemory later
 
 	mu    sync.Mutex
-	all   map[string]*socketOwner
-	owned map[identity.Key]int // how many of all are whose
-	sweep int                  // how many there may be before the forgotten ones are looked for
-	swept time.Time            // when they were last
+	all   map[socketKey]*socketOwner
+	owned map[identity.Key]*socketPerson
+	sweep int       // how many there may be before the forgotten ones are looked for
+	swept time.Time // when they were last
+}
+
+// socketKey is half the SHA-256 of an id and its kind: 16 bytes where the ids
+// may have 64, of which every tunnel keeps two here.
+type socketKey [16]byte
+
+func keyOfSocket(kind byte, id string) (k socketKey) {
+	var b [1 + maxSocketID]byte
+	b[0] = kind
+	sum := sha256.Sum256(b[:1+copy(b[1:], id)])
+	copy(k[:], sum[:])
+	return k
 }
 
 type socketOwner struct {
-	who   identity.Key // zero: somebody unknown, on a public mount
-	users int          // requests and tunnels that are open
-	last  time.Time    // when users was last made 0
+	who   *socketPerson
+	users int32 // requests and tunnels that are open
+	last  int32 // seconds since sockets.began when users was last made 0, rounded up
+}
+
+// socketPerson is one for all that a person has opened.
+type socketPerson struct {
+	key  identity.Key // zero: somebody unknown, on a public mount
+	owns int          // of sockets.all
 }
 
 func newSockets() *sockets {
-	return &sockets{began: time.Now(), all: make(map[string]*socketOwner), owned: make(map[identity.Key]int), sweep: 1024}
+	return &sockets{began: time.Now(), all: make(map[socketKey]*socketOwner), owned: make(map[identity.Key]*socketPerson), sweep: 1024}
 }
 
 // enter asks whether a request may use the ids in its path, and holds them for
@@ -52,86 +71,122 @@ func (s *sockets) enter(ids shiny.SocketIDs, p *identity.Principal, now time.Tim
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var held []*socketOwner
-	for _, id := range []struct {
-		key   string
+	var held [2]*socketOwner
+	for i, id := range [...]struct {
+		kind  byte
+		text  string
 		fresh bool // may be unknown here
 	}{
-		{"n" + ids.Robust, ids.Opens || now.Sub(s.began) < socketMemory},
-		{"s" + ids.Session, true},
+		{'n', ids.Robust, ids.Opens || now.Sub(s.began) < socketMemory},
+		{'s', ids.Session, true},
 	} {
-		if len(id.key) == 1 {
+		if id.text == "" {
 			continue
 		}
-		o := s.find(id.key, now)
+		key := keyOfSocket(id.kind, id.text)
+		o := s.find(key, now)
 		if o == nil && id.fresh {
-			o = s.add(id.key, who, now)
+			o = s.add(key, who, now)
 		}
-		if o == nil || o.who != who && o.who != (identity.Key{}) {
+		if o == nil || o.who.key != who && o.who.key != (identity.Key{}) {
 			return nil, false
 		}
-		held = append(held, o)
+		held[i] = o
 	}
-	for _, o := range held {
-		o.users++
-	}
-	return func() { s.leave(held) }, true
+	first, second := held[0], held[1] // less to keep than an array
+	first.enter()
+	second.enter()
+	return func() { s.leave(first, second) }, true
 }
 
-func (s *sockets) leave(held []*socketOwner) {
+func (s *sockets) leave(first, second *socketOwner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, o := range held {
-		o.users--
-		o.last = time.Now()
+	now := s.second(time.Now())
+	first.leave(now)
+	second.leave(now)
+}
+
+// enter and leave count a user; nil is no id.
+func (o *socketOwner) enter() {
+	if o != nil {
+		o.users++
 	}
+}
+
+func (o *socketOwner) leave(now int32) {
+	if o != nil {
+		o.users--
+		o.last = now
+	}
+}
+
+// second returns a time as owners keep it.
+func (s *sockets) second(t time.Time) int32 {
+	return int32((t.Sub(s.began) + time.Second - 1) / time.Second)
 }
 
 // find returns the owner of an id that is not forgotten.
-func (s *sockets) find(key string, now time.Time) *socketOwner {
+func (s *sockets) find(key socketKey, now time.Time) *socketOwner {
 	o := s.all[key]
-	if o == nil || o.forgotten(now) {
+	if o == nil || s.forgotten(o, now) {
 		return nil
 	}
 	return o
 }
 
-func (o *socketOwner) forgotten(now time.Time) bool {
-	return o.users == 0 && now.Sub(o.last) > socketMemory
+func (s *sockets) forgotten(o *socketOwner, now time.Time) bool {
+	return o.users == 0 && now.Sub(s.began)-time.Duration(o.last)*time.Second > socketMemory
 }
 
 // add remembers an id; nil when there are too many: of one person's, so that
 // a flood refuses nobody else, or of all.
-func (s *sockets) add(key string, who identity.Key, now time.Time) *socketOwner {
+func (s *sockets) add(key socketKey, who identity.Key, now time.Time) *socketOwner {
 	most := maxOwnSockets
 	if who == (identity.Key{}) {
 		most = maxSockets / 2
 	}
-	if (s.owned[who] >= most || len(s.all) >= maxSockets || len(s.all) >= s.sweep) && now.Sub(s.swept) >= time.Second {
+	if (s.owns(who) >= most || len(s.all) >= maxSockets || len(s.all) >= s.sweep) && now.Sub(s.swept) >= time.Second {
 		s.forget(now)
 	}
-	if s.owned[who] >= most || len(s.all) >= maxSockets {
+	if s.owns(who) >= most || len(s.all) >= maxSockets {
 		return nil
 	}
 	if old := s.all[key]; old != nil { // forgotten, and not removed yet
-		s.owned[old.who]--
+		s.disown(old)
 	}
-	o := &socketOwner{who: who, last: now}
+	p := s.owned[who]
+	if p == nil {
+		p = &socketPerson{key: who}
+		s.owned[who] = p
+	}
+	p.owns++
+	o := &socketOwner{who: p, last: s.second(now)}
 	s.all[key] = o
-	s.owned[who]++
 	return o
+}
+
+func (s *sockets) owns(who identity.Key) int {
+	if p := s.owned[who]; p != nil {
+		return p.owns
+	}
+	return 0
+}
+
+// disown forgets a person who has nothing else.
+func (s *sockets) disown(o *socketOwner) {
+	if o.who.owns--; o.who.owns <= 0 {
+		delete(s.owned, o.who.key)
+	}
 }
 
 // forget removes what is over. It looks at everything, and so runs at most
 // once a second.
 func (s *sockets) forget(now time.Time) {
 	for key, o := range s.all {
-		if !o.forgotten(now) {
-			continue
-		}
-		delete(s.all, key)
-		if s.owned[o.who]--; s.owned[o.who] <= 0 {
-			delete(s.owned, o.who)
+		if s.forgotten(o, now) {
+			delete(s.all, key)
+			s.disown(o)
 		}
 	}
 	s.swept, s.sweep = now, max(1024, 2*len(s.all))

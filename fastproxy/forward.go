@@ -87,10 +87,14 @@ func (p *Proxy) transfer(x *exchange, s *snapshot, r *route) error {
 // reused one turns out to have been closed and not a byte came back (RFC 9110
 // section 9.2.2, RFC 9112 section 9.3.1).
 func (p *Proxy) reach(x *exchange, s *snapshot, r *route) (*transfer, error) {
-	req := s.appendRequestHead(takeBuffer(maxHeadBytes)[:0], x, r)
+	const ourLines = 512 // beside who is there
+	req := s.appendRequestHead(takeBuffer(len(x.head.raw) + len(r.identity) + ourLines)[:0], x, r)
 	defer giveBuffer(req)
 	room := copyBuffer // most answers come in one piece
-	if x.head.hasBody() {
+	switch {
+	case x.head.upgrade:
+		room = firstBuffer // a busy R answers late, to many at once, and the answer is short
+	case x.head.hasBody():
 		room = smallBuffer // it may be held for as long as the client sends, and the answer is short
 	}
 	for fresh := x.head.upgrade; ; fresh = true {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"fastproxy/fastproxy/audit"
-	"fastproxy/fastproxy/relay"
 	"fastproxy/fastproxy/session"
 	"fastproxy/fastproxy/shiny"
 )
@@ -62,23 +61,6 @@ func (p *Proxy) watchOpens(x *exchange, s *snapshot, r *route, upstream string, 
 		path, ok := shiny.ResolveOpen(socket, string(url))
 		return ok && s.table.Reaches(upstream, path, who)
 	})
-}
-
-// inspectorOf lets the relay ask about a client's bytes before it passes them
-// on.
-func (p *Proxy) inspectorOf(x *exchange, r *route) func(b []byte) (pass int, bye *relay.Farewell) {
-	if r.opens == nil {
-		return nil
-	}
-	opens, kind, e := r.opens, r.kind, p.deniedOpen(x)
-	return func(b []byte) (int, *relay.Farewell) {
-		n, ok := opens.Frames(b)
-		if ok {
-			return n, nil
-		}
-		go p.log.Event(e) // it may wait for room, and this is an event loop
-		return n, &relay.Farewell{ToClient: shiny.Farewell(kind, shiny.EndDenied), Reason: e.Reason}
-	}
 }
 
 // deniedOpen is the record of an app that was refused inside a connection.

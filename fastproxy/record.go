@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"fastproxy/fastproxy/audit"
-	"fastproxy/fastproxy/relay"
 	"fastproxy/fastproxy/shiny"
 )
 
@@ -39,14 +38,6 @@ func (p *Proxy) accessRecord(x *exchange) accessRecord {
 }
 
 type accessRecord struct{ *audit.Access }
-
-// tunnel fills in how a WebSocket ended.
-func (a accessRecord) tunnel(st relay.Stats) {
-	a.WebSocket = true
-	a.Duration = time.Since(a.Start)
-	a.BytesIn, a.BytesOut = int64(st.ClientBytes), int64(st.BackendBytes)
-	a.ClosedBy, a.Reason = string(st.ClosedBy), st.Reason
-}
 
 // finished writes the record of an exchange that was answered here.
 func (p *Proxy) finished(x *exchange) {

@@ -43,7 +43,11 @@ func listen(addrs []ListenAddr) ([]net.Listener, error) {
 
 func listenOn(a ListenAddr) (net.Listener, error) {
 	if a.Network != "unix" {
-		return net.Listen(a.Network, a.Address)
+		var lc net.ListenConfig
+		if a.Shared {
+			lc.Control = sharePort
+		}
+		return lc.Listen(context.Background(), a.Network, a.Address)
 	}
 	if err := removeStaleSocket(a.Address); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 
@@ -25,8 +26,9 @@ type asking struct {
 	until int64   // when the last is due
 	free  []*conn // ready, without a request, longest first; may name some that are not any more
 
+	greets  bool // whoever is connected asks once, at once
 	waited  bool // requests waited for a free connection
-	renewed bool // the target ended connections, as it may
+	renewed int  // connections that the target ended, as it may
 }
 
 func newAsking(cl *client, o *HTTPOptions) *asking {
@@ -45,7 +47,7 @@ func (a *asking) hello(*conn) []byte { return nil }
 
 // start begins, at rate, until a moment.
 func (a *asking) start(rate Rate, until int64) {
-	a.on, a.until = true, until
+	a.on, a.until, a.came, a.next = true, until, 0, 0
 	a.pace = newSchedule(a.client.loop.Clock(), rate)
 	if !a.pace.flatOut() {
 		a.alarm.Set(0)
@@ -55,6 +57,23 @@ func (a *asking) start(rate Rate, until int64) {
 		if c := &a.client.conns[i]; c.state == connReady && !c.reply.asked {
 			a.ask(c, a.client.loop.Clock())
 		}
+	}
+}
+
+// A keeper asks each connection when it is opened, so there is nothing to
+// check but the answers.
+func (a *asking) check(Rate, int) {}
+
+func (a *asking) checked() bool { return true }
+
+// giveUp has nothing to do: a request that is not answered ends its connection.
+func (a *asking) giveUp() {}
+
+func (a *asking) keep(rate Rate, until int64) { a.start(rate, until) }
+
+func (a *asking) stop() {
+	if a.on {
+		a.end(a.client.loop.Clock())
 	}
 }
 
@@ -132,6 +151,9 @@ func (a *asking) ready(c *conn) {
 	switch {
 	case c.reply.asked:
 		a.write(c, c.due)
+	case a.greets && c.sent == 0:
+		a.client.outstanding++
+		a.write(c, a.client.loop.Clock())
 	case !a.pace.flatOut() || !a.on:
 		a.free = append(a.free, c)
 		a.askDue()
@@ -142,7 +164,7 @@ func (a *asking) ready(c *conn) {
 
 // renew replaces a connection that the target wants to end.
 func (a *asking) renew(c *conn) {
-	a.renewed = true
+	a.renewed++
 	c.drop()
 	if !a.client.closing {
 		c.renewing = true
@@ -184,12 +206,18 @@ func (a *asking) gone(c *conn) {
 // bye needs no words in HTTP.
 func (a *asking) bye(c *conn) { c.drop() }
 
-// notes says what a reader of the figures should know.
-func (a *asking) notes(f *fleet) {
-	if a.waited {
-		f.note("Requests waited for a free connection; the latencies include that. More connections would show the target alone.")
+// notesOf says what a reader of the figures should know.
+func notesOf(all []*asking) (notes []string) {
+	waited, renewed := false, 0
+	for _, a := range all {
+		waited = waited || a.waited
+		renewed += a.renewed
 	}
-	if a.renewed {
-		f.note("The target ended keep-alive connections; they were replaced.")
+	if waited {
+		notes = append(notes, "Requests waited for a free connection; the latencies include that. More connections would show the target alone.")
 	}
+	if renewed > 0 {
+		notes = append(notes, fmt.Sprintf("The target ended keep-alive connections %s times; they were replaced.", thousands(int64(renewed))))
+	}
+	return notes
 }

@@ -12,6 +12,8 @@ import (
 // as they come back. The error is nil when a run took place, whatever it
 // found; see Result.Err.
 //
+// With LeaveAfter connections come and go; with Listen the server talks.
+//
 // A message, in messages_per_second and cpu_us_per_message, is one frame in
 // one direction: a round trip is two.
 func Chat(ctx context.Context, o ChatOptions, live *Live) (*Result, error) {
@@ -26,9 +28,13 @@ func Chat(ctx context.Context, o ChatOptions, live *Live) (*Result, error) {
 	if o.Ping {
 		what = "ping"
 	}
+	if o.Listen {
+		o.Size = Sizes{markSize, markSize}
+	}
 	var talks []*talk
 	f, err := newFleet(ctx, "chat", &o.Target, o.N, o.Ramp, live, what, func(cl *client) speaker {
 		t := newTalk(cl, o.Ping, o.Size)
+		t.leaveAfter, cl.revolving, t.listen = o.LeaveAfter, o.LeaveAfter > 0, o.Listen
 		talks = append(talks, t)
 		return t
 	})
@@ -39,10 +45,25 @@ func Chat(ctx context.Context, o ChatOptions, live *Live) (*Result, error) {
 		f.chat(&o, talks)
 	}
 	r := f.finish()
-	f.perSecond("round_trips_per_second", r.Counts.Answered)
-	f.perSecond("messages_per_second", 2*r.Counts.Answered)
-	f.perUnit("cpu_us_per_message", 2*r.Counts.Answered, time.Microsecond)
+	f.chatted(&o, r)
 	return r, nil
+}
+
+// chatted makes the figures of the run.
+func (f *fleet) chatted(o *ChatOptions, r *Result) {
+	n, c := 2*r.Counts.Answered, r.Counts
+	if o.Listen {
+		n = c.Answered
+	} else {
+		f.perSecond("round_trips_per_second", c.Answered)
+	}
+	f.perSecond("messages_per_second", n)
+	f.perUnit("cpu_us_per_message", n, time.Microsecond)
+	f.perGigabyte(c.BytesIn+c.BytesOut, n)
+	if o.LeaveAfter > 0 {
+		f.perSecond("visits_per_second", c.Visits)
+		f.perUnit("cpu_us_per_visit", c.Visits, time.Microsecond)
+	}
 }
 
 func checkChat(o *ChatOptions) error {
@@ -53,6 +74,10 @@ func checkChat(o *ChatOptions) error {
 		return usage("chat: found %d messages in flight, want 1 to %d, one for each connection", o.InFlight, o.N)
 	case o.For < 0 || o.Warmup < 0:
 		return usage("chat: found a negative time")
+	case o.LeaveAfter < 0:
+		return usage("chat: found %d messages to leave after, want 1 or more", o.LeaveAfter)
+	case o.Listen && (o.LeaveAfter > 0 || o.Ping || o.Rate != Max):
+		return usage("chat: found listening with a rate, with pings or with leaving, which are for who talks")
 	}
 	return checkSizes(o.Size, o.Ping)
 }
@@ -64,7 +89,9 @@ func (f *fleet) chat(o *ChatOptions, talks []*talk) {
 	from, to := f.measure(o.Warmup, o.For)
 	f.each(func(cl *client) {
 		inFlight := max(o.InFlight*len(cl.conns)/o.N, 1)
-		talks[cl.number].start(f.shareOf(cl, o.Rate), int64(to)+cl.offset, math.MaxInt, inFlight)
+		if !o.Listen {
+			talks[cl.number].start(f.shareOf(cl, o.Rate), int64(to)+cl.offset, math.MaxInt, inFlight)
+		}
 	})
 	if f.sleep(from) {
 		f.live.SetPhase("measuring")

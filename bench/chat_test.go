@@ -158,3 +158,56 @@ func whenMeasuring(live *Live, do func()) {
 	}
 	do()
 }
+
+func TestChatCountsConnectionsThatComeTalkAndLeave(t *testing.T) {
+	p := newParrot(t)
+	for name, o := range map[string]ChatOptions{
+		"flat out":    {Rate: Max, LeaveAfter: 1},
+		"on schedule": {Rate: 400, LeaveAfter: 3},
+	} {
+		o.Target, o.N, o.For = p.target("/echo"), 10, 500*time.Millisecond
+		r := mustChat(t, o)
+		c := r.Counts
+		if err := r.Err(); err != nil || c.Visits == 0 || c.Opened != 10 || c.Lost != 0 {
+			t.Errorf("%s: %v, %+v, %+v", name, err, c, r.Failures)
+		}
+		// Those under way at either end are in one count and not in the other.
+		if most, least := c.Answered/o.LeaveAfter+10, c.Answered/o.LeaveAfter-10; c.Visits > most || c.Visits < least {
+			t.Errorf("%s: %d visits with %d messages of %d each", name, c.Visits, c.Answered, o.LeaveAfter)
+		}
+		if r.Derived["visits_per_second"] == 0 || int(r.Latency["handshake"].Count) < c.Visits {
+			t.Errorf("%s: %v, %d handshakes", name, r.Derived, r.Latency["handshake"].Count)
+		}
+	}
+	target := p.target("/close/1011")
+	target.Timeout = time.Second
+	r := mustChat(t, ChatOptions{Target: target, N: 3, Rate: Max, LeaveAfter: 1, For: 100 * time.Millisecond})
+	if r.Counts.Lost != 3 || r.Err() == nil {
+		t.Errorf("closed instead of answered: %+v", r.Counts)
+	}
+}
+
+func TestChatCountsWhatAServerSaysOfItself(t *testing.T) {
+	p := newParrot(t)
+	r := mustChat(t, ChatOptions{Target: p.target("/talks"), N: 3, Rate: Max, Listen: true, For: 200 * time.Millisecond})
+	c := r.Counts
+	if err := r.Err(); err != nil || c.Sent != 0 || c.Answered == 0 {
+		t.Errorf("%v, %+v", err, c)
+	}
+	// A message that is half through at either end counts with a part.
+	if whole := c.Answered * 100_000; c.BytesIn < whole-300_000 || c.BytesIn > whole+300_000 {
+		t.Errorf("%d bytes in %d messages of 100,000", c.BytesIn, c.Answered)
+	}
+	if r.Derived["gigabytes_per_second"] == 0 || !strings.Contains(summaryOf(t, r), " heard") {
+		t.Errorf("derived %v\n%s", r.Derived, summaryOf(t, r))
+	}
+}
+
+func summaryOf(t *testing.T, r *Result) string {
+	t.Helper()
+	var b strings.Builder
+	if err := r.WriteSummary(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

@@ -39,8 +39,10 @@ type client struct {
 	closing bool // nobody comes back
 
 	comeBack bool // lost connections do
-	waiting  [len(comeBackAfter)]lostQueue
-	caller   *loop.Alarm // for those
+	// revolving: for each that says goodbye, or is ended here, another comes
+	revolving bool
+	waiting   [len(comeBackAfter)]lostQueue
+	caller    *loop.Alarm // for those
 
 	from, to    int64 // the measured time, ns of the loop's clock; 0: not known yet
 	counts      Counts
@@ -120,9 +122,16 @@ func (cl *client) attemptOver() {
 // attemptFailed takes that c could not be opened.
 func (cl *client) attemptFailed(c *conn, kind, text string) {
 	cl.attemptOver()
-	if c.lostAt != 0 || c.renewing {
-		cl.faults.add(kind, "coming back: "+text)
+	switch {
+	case c.renewing && cl.revolving: // one more visit that did not take place
+		cl.counts.Failed++
+		cl.live.Failed.Add(1)
+		cl.faults.add(kind, text)
+		cl.putBack(c)
+		return
+	case c.lostAt != 0 || c.renewing:
 		cl.counts.Retries++
+		cl.faults.add(kind, "coming back: "+text)
 		cl.putBack(c)
 		return
 	}
@@ -179,6 +188,17 @@ func closeCode(cause error, kind string) string {
 		return strconv.Itoa(closed.code)
 	}
 	return kind
+}
+
+// hasLeft takes that c, which was open, was ended here.
+func (cl *client) hasLeft(c *conn) {
+	if cl.measured(cl.loop.Clock()) {
+		cl.counts.Visits++
+	}
+	if cl.revolving && !cl.closing {
+		c.renewing = true
+		c.connect()
+	}
 }
 
 // lostQueue are connections that wait equally long, so the first is due first.

@@ -245,6 +245,7 @@ func (c *conn) end(cause error) {
 		cl.isLost(c, cause)
 	case connLeaving:
 		cl.count(&cl.open, -1)
+		cl.hasLeft(c)
 	}
 }
 

@@ -79,6 +79,7 @@ func (f *fleet) takeCounts() {
 		c.Wrong += one.Wrong
 		c.BytesIn += one.BytesIn
 		c.BytesOut += one.BytesOut
+		c.Visits += one.Visits
 		for code, n := range cl.codes {
 			codes[code] += n
 		}
@@ -134,6 +135,23 @@ func (f *fleet) perUnit(name string, n int, per time.Duration) {
 		f.result.Derived[name] = (f.cpuTo - f.cpuFrom) * float64(time.Second) / float64(per) / float64(n)
 	}
 }
+
+// perGigabyte derives what it costs to carry so many bytes, where messages are
+// large enough for that to be what costs.
+func (f *fleet) perGigabyte(bytes, messages int) {
+	took := (f.measuredTo - f.measuredFrom).Seconds()
+	if messages == 0 || bytes/messages < bulkSize || took <= 0 {
+		return
+	}
+	f.result.Derived["gigabytes_per_second"] = float64(bytes) / 1e9 / took
+	if len(f.processes) > 0 {
+		f.result.Derived["cpu_seconds_per_gigabyte"] = (f.cpuTo - f.cpuFrom) / float64(bytes) * 1e9
+	}
+}
+
+// bulkSize is how large a message is from which on its bytes cost more than
+// that it is one.
+const bulkSize = 64 << 10
 
 // leave ends everything that is under way or open.
 func (cl *client) leave() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/http"
 	"os/exec"
 	"sync"
 	"time"
@@ -18,9 +19,23 @@ const (
 	checkFastest = Rate(10_000)
 )
 
-// Hold opens many WebSockets and keeps them: once all are open each is asked
-// whether it is alive, after a quiet second the target's memory is read, then
-// they are held while some are pinged. The error is nil when a run took place,
+// keeper speaks on connections that are kept.
+type keeper interface {
+	speaker
+	// check asks each of the open connections whether it is alive, unless
+	// each was asked when it was opened; checked: all were.
+	check(rate Rate, open int)
+	checked() bool
+	// giveUp waits no longer for what is under way.
+	giveUp()
+	// keep asks them in turn, until a moment.
+	keep(rate Rate, until int64)
+	stop()
+}
+
+// Hold opens many WebSockets, or keep-alive connections, and keeps them: once
+// all are open each is asked whether it is alive, after a quiet second the
+// target's memory is read, then they are held while some are pinged. The error is nil when a run took place,
 // whatever it found; see Result.Err.
 func Hold(ctx context.Context, o HoldOptions, live *Live) (*Result, error) {
 	o.Ramp, o.For = cmp.Or(o.Ramp, 500), cmp.Or(o.For, time.Minute)
@@ -29,29 +44,45 @@ func Hold(ctx context.Context, o HoldOptions, live *Live) (*Result, error) {
 		return nil, err
 	}
 	what := "ping"
-	if o.Echo {
+	switch {
+	case o.HTTP:
+		what = "request"
+	case o.Echo:
 		what = "echo"
 	}
-	var talks []*talk
-	f, err := newFleet(ctx, "hold", &o.Target, o.N, o.Ramp, live, what, func(cl *client) speaker {
-		t := newTalk(cl, !o.Echo, Sizes{markSize, markSize})
-		talks = append(talks, t)
-		return t
+	h := &hold{o: &o}
+	var err error
+	h.fleet, err = newFleet(ctx, "hold", &o.Target, o.N, o.Ramp, live, what, func(cl *client) speaker {
+		k := o.keeper(cl)
+		h.keepers = append(h.keepers, k)
+		return k
 	})
 	if err != nil {
 		return nil, err
 	}
-	h := &hold{fleet: f, o: &o, talks: talks}
 	h.run()
-	r := f.finish()
+	r := h.finish()
 	h.derive(r)
 	return r, nil
+}
+
+func (o *HoldOptions) keeper(cl *client) keeper {
+	if !o.HTTP {
+		return newTalk(cl, !o.Echo, Sizes{markSize, markSize})
+	}
+	a := newAsking(cl, &HTTPOptions{Method: http.MethodGet, Status: http.StatusOK, Size: -1})
+	a.greets = true
+	return a
 }
 
 func checkHold(o *HoldOptions) error {
 	switch {
 	case math.IsNaN(float64(o.Ping)) || o.Ping < 0 || o.Ping == Max:
 		return usage("hold: found a ping rate of %v, want one such as 100/s, or 0", o.Ping)
+	case math.IsNaN(float64(o.Churn)) || o.Churn < 0 || o.Churn == Max:
+		return usage("hold: found a churn of %v, want one such as 100/s, or 0", o.Churn)
+	case o.HTTP && (o.Churn > 0 || o.Echo):
+		return usage("hold: found HTTP with churn or echo, which are of WebSockets")
 	case o.For < 0 || o.HookAfter < 0:
 		return usage("hold: found a negative time")
 	case o.Hook != "" && o.HookAfter >= o.For:
@@ -62,9 +93,9 @@ func checkHold(o *HoldOptions) error {
 
 type hold struct {
 	*fleet
-	o     *HoldOptions
-	talks []*talk
-	idle  int // connections when the idle memory was read
+	o       *HoldOptions
+	keepers []keeper
+	idle    int // connections when the idle memory was read
 }
 
 func (h *hold) run() {
@@ -75,52 +106,62 @@ func (h *hold) run() {
 	h.live.SetPhase("holding")
 	from, to := h.measure(0, h.o.For)
 	h.markFrom()
-	h.ping(h.o.Ping, int64(to))
+	h.keep(int64(to))
 	var hook sync.WaitGroup
 	if h.o.Hook != "" {
 		hook.Go(func() { h.runHook(from + h.o.HookAfter) })
 	}
 	h.sleep(to)
 	h.markTo()
-	h.each(func(cl *client) { h.talks[cl.number].stop() })
+	h.each(func(cl *client) { h.keepers[cl.number].stop() })
+	if h.o.Churn > 0 { // those who came last are to be in
+		h.untilIn(h.ctx, h.site.timeout, func(cl *client) bool { return cl.opening.Load() == 0 })
+	}
 	h.lastAnswers()
 	hook.Wait()
 }
 
-// ping has connections pinged in turn; until is a moment of the run.
-func (h *hold) ping(rate Rate, until int64) {
-	if rate > 0 {
-		h.each(func(cl *client) {
-			h.talks[cl.number].start(h.shareOf(cl, rate), until+cl.offset, math.MaxInt, 0)
-		})
-	}
+// keep has connections pinged, and ended, in turn; until is a moment of the
+// run.
+func (h *hold) keep(until int64) {
+	h.each(func(cl *client) {
+		k := h.keepers[cl.number]
+		if h.o.Ping > 0 {
+			k.keep(h.shareOf(cl, h.o.Ping), until+cl.offset)
+		}
+		if t, ok := k.(*talk); ok && h.o.Churn > 0 {
+			startChurn(t, h.shareOf(cl, h.o.Churn), until+cl.offset)
+		}
+	})
 }
 
 // check asks every connection once whether it is alive, and gives up what
 // does not answer.
 func (h *hold) check() bool {
-	if h.o.Ping == 0 {
+	if h.o.Ping == 0 && !h.o.HTTP {
 		return true
 	}
 	h.live.SetPhase("checking")
 	rate := min(max(h.o.Ramp*checkFaster, checkSlowest), checkFastest)
-	h.each(func(cl *client) {
-		t := h.talks[cl.number]
-		t.start(h.shareOf(cl, rate), forever, int(cl.open.Load()), 0)
-	})
-	sent := h.until(0, func(cl *client) bool { t := h.talks[cl.number]; return t.next >= t.limit })
+	h.each(func(cl *client) { h.keepers[cl.number].check(h.shareOf(cl, rate), int(cl.open.Load())) })
+	sent := h.until(0, func(cl *client) bool { return h.keepers[cl.number].checked() })
 	if sent {
 		h.until(h.site.timeout, func(cl *client) bool { return cl.outstanding == 0 })
 	}
-	h.each(func(cl *client) {
-		h.talks[cl.number].stop()
-		cl.giveUp()
-	})
+	h.each(func(cl *client) { h.keepers[cl.number].giveUp() })
 	return sent
 }
 
-// giveUp counts what is under way as unanswered and waits for it no longer.
-func (cl *client) giveUp() {
+func (t *talk) check(rate Rate, open int) { t.start(rate, forever, open, 0) }
+
+func (t *talk) checked() bool { return t.next >= t.limit }
+
+func (t *talk) keep(rate Rate, until int64) { t.start(rate, until, math.MaxInt, 0) }
+
+// giveUp counts what is under way as unanswered.
+func (t *talk) giveUp() {
+	t.stop()
+	cl := t.client
 	for i := range cl.conns {
 		c := &cl.conns[i]
 		if missing := int(c.sent - c.answered); c.state == connReady && missing > 0 {
@@ -186,5 +227,17 @@ func (h *hold) derive(r *Result) {
 		h.result.Notes = append(h.result.Notes, fmt.Sprintf("%s of %s lost connections came back.",
 			thousands(int64(r.Counts.Reopened)), thousands(int64(r.Counts.Lost))))
 	}
+	if h.o.HTTP {
+		h.perSecond("requests_per_second", r.Counts.Answered)
+		var asks []*asking
+		for _, k := range h.keepers {
+			asks = append(asks, k.(*asking))
+		}
+		r.Notes = append(r.Notes, notesOf(asks)...)
+		return
+	}
 	h.perSecond("messages_per_second", 2*r.Counts.Answered)
+	if h.o.Churn > 0 {
+		h.perSecond("visits_per_second", r.Counts.Visits)
+	}
 }

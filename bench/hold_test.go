@@ -197,6 +197,8 @@ func TestImpossibleRunsAreUsageErrors(t *testing.T) {
 		"ramp":             {Target: good, N: 1, Ramp: -1},
 		"ping":             {Target: good, N: 1, Ping: Max},
 		"nan":              {Target: good, N: 1, Ping: Rate(math.NaN())},
+		"churn":            {Target: good, N: 1, Churn: Max},
+		"churn of http":    {Target: good, N: 1, Churn: 1, HTTP: true},
 		"hook":             {Target: good, N: 1, For: time.Second, Hook: "true", HookAfter: time.Hour},
 		"own header":       {Target: header("upgrade", "x"), N: 1},
 		"header injection": {Target: header("X", "a\r\nCookie: b"), N: 1},
@@ -214,7 +216,7 @@ func TestImpossibleRunsAreUsageErrors(t *testing.T) {
 		t.Error("an unknown host is no error")
 	}
 	for name, o := range map[string]ChatOptions{
-		"size": {Size: Sizes{8, 8}}, "ping size": {Size: Sizes{64, 300}, Ping: true}, "rate": {Rate: -3}, "in flight": {InFlight: 9},
+		"size": {Size: Sizes{8, 8}}, "ping size": {Size: Sizes{64, 300}, Ping: true}, "rate": {Rate: -3}, "in flight": {InFlight: 9}, "leave": {LeaveAfter: -1}, "listen": {Listen: true, Ping: true},
 	} {
 		o.Target, o.N = good, 2
 		var wrong *UsageError
@@ -228,5 +230,48 @@ func TestImpossibleRunsAreUsageErrors(t *testing.T) {
 		if _, err := HTTP(t.Context(), o, nil); !errors.As(err, &wrong) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestHoldKeepsConnectionsThatAskedOnce(t *testing.T) {
+	p := newParrot(t)
+	target := p.target("/page/100")
+	target.Loops = 2
+	r := mustHold(t, HoldOptions{Target: target, N: 300, Ramp: Max, For: 300 * time.Millisecond, HTTP: true})
+	if c := r.Counts; r.Err() != nil || c.Opened != 300 || c.OpenAtEnd != 300 || c.Sent != 0 || p.requests.Load() != 300 {
+		t.Errorf("%v, %+v, %d requests", r.Err(), c, p.requests.Load())
+	}
+	r = mustHold(t, HoldOptions{Target: target, N: 50, Ramp: Max, For: 500 * time.Millisecond, Ping: 200, HTTP: true})
+	if c := r.Counts; r.Err() != nil || c.Sent < 99 || c.Sent > 101 || c.Answered != c.Sent || !strings.Contains(summaryOf(t, r), "requests  ") {
+		t.Errorf("%v, %+v\n%s", r.Err(), c, summaryOf(t, r))
+	}
+	live := new(Live)
+	go whenHolding(live, p.hangUp, p)
+	r, err := Hold(t.Context(), HoldOptions{Target: target, N: 10, Ramp: Max, For: 300 * time.Millisecond, HTTP: true, settle: 1}, live)
+	if err != nil || r.Err() != nil || r.Counts.Lost != 0 || !strings.Contains(strings.Join(r.Notes, " "), "ended keep-alive connections 10 times") {
+		t.Errorf("%v, %v, %+v, %v", err, r.Err(), r.Counts, r.Notes)
+	}
+	target.URL = strings.Replace(target.URL, "/page/100", "/status/403", 1)
+	if r = mustHold(t, HoldOptions{Target: target, N: 10, Ramp: Max, For: time.Millisecond, HTTP: true}); r.Counts.Wrong != 10 || r.Err() == nil {
+		t.Errorf("%+v", r.Counts)
+	}
+}
+
+func TestHoldLetsConnectionsDieInEveryWayAndOthersCome(t *testing.T) {
+	p := newParrot(t)
+	target := p.target("/echo")
+	target.Loops = 2
+	r := mustHold(t, HoldOptions{Target: target, N: 100, Ramp: Max, For: time.Second, Ping: 500, Echo: true, Churn: 200})
+	c := r.Counts
+	if r.Err() != nil || c.Lost != 0 || c.Opened != 100 || c.OpenAtEnd != 100 {
+		t.Errorf("%v, %+v, %+v", r.Err(), c, r.Failures)
+	}
+	if c.Visits < 180 || c.Visits > 201 || c.Answered < 500 {
+		t.Errorf("%d visits, want 200, and %d answers, want those of pings and greetings", c.Visits, c.Answered)
+	}
+	var open int
+	p.on(func() { open = len(p.live) })
+	if open != 0 {
+		t.Errorf("%d connections are open after the run", open)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"math"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -33,12 +32,10 @@ func HTTP(ctx context.Context, o HTTPOptions, live *Live) (*Result, error) {
 		f.ask(&o, asks)
 	}
 	r := f.finish()
-	for _, a := range asks {
-		a.notes(f)
-	}
-	r.Notes = slices.Compact(append(r.Notes, f.notes...))
+	r.Notes = append(r.Notes, notesOf(asks)...)
 	f.perSecond("requests_per_second", r.Counts.Answered)
 	f.perUnit("cpu_us_per_request", r.Counts.Answered, time.Microsecond)
+	f.perGigabyte(r.Counts.BytesIn, r.Counts.Answered)
 	return r, nil
 }
 

@@ -16,6 +16,7 @@ const leaveWait = 2 * time.Second
 type messages struct {
 	client *client
 	ping   bool
+	listen bool // the server talks, of itself; what it says is counted only
 	sizes  Sizes
 	filler []byte // what stands in a message at each place, behind the mark
 	seed   uint64 // of the handshakes' keys
@@ -133,7 +134,7 @@ func (m *messages) readFrame(c *conn, b []byte) (used int, err error) {
 		return used + int(h.size), err
 	case f.inside != (h.op == opContinuation):
 		return 0, faultf("protocol", "a message begins inside another, or goes on that has not begun")
-	case !f.inside && int64(len(b)-used) < min(h.size, markSize):
+	case !m.listen && !f.inside && int64(len(b)-used) < min(h.size, markSize):
 		return 0, nil // the mark is wanted in one piece
 	}
 	if !f.inside {
@@ -146,6 +147,10 @@ func (m *messages) readFrame(c *conn, b []byte) (used int, err error) {
 
 // payload takes the next part of a message.
 func (m *messages) payload(f *frame, b []byte) {
+	if m.listen {
+		m.heard(len(b))
+		return
+	}
 	if f.at == 0 {
 		var err error
 		f.mark, err = readMark(b)
@@ -167,6 +172,9 @@ func (m *messages) finish(c *conn) {
 		return
 	}
 	f.inside = false
+	if m.listen {
+		m.heardWhole()
+	}
 	if f.ours {
 		m.answer(c, f.mark, !f.wrong && f.at == m.sizeOf(f.mark))
 	}
@@ -199,6 +207,33 @@ func (m *messages) answer(c *conn, a mark, right bool) {
 		cl.counts.BytesIn += m.sizeOf(a)
 	}
 	m.came(c, a.due)
+}
+
+// heard counts a part of what the server said of itself, when it came: a
+// message may be longer than the measured time.
+func (m *messages) heard(n int) {
+	if cl := m.client; cl.measured(cl.loop.Clock()) {
+		cl.counts.BytesIn += n
+	}
+}
+
+// heardWhole counts one whole message of it.
+func (m *messages) heardWhole() {
+	cl := m.client
+	cl.second++
+	cl.live.Messages.Add(1)
+	if cl.measured(cl.loop.Clock()) {
+		cl.counts.Answered++
+	}
+}
+
+// forget takes back what is under way on c, which is ended before it is
+// answered. Only in the measured time.
+func (m *messages) forget(c *conn) {
+	missing := int(c.sent - c.answered)
+	m.client.outstanding -= missing
+	m.client.counts.Sent -= missing
+	c.answered = c.sent
 }
 
 // sizeOf is the size of a message, which follows from its mark.

@@ -43,6 +43,12 @@ type HoldOptions struct {
 	// Echo makes a ping a text message that the server says back, rather than
 	// a Ping frame, which every WebSocket server answers.
 	Echo bool
+	// HTTP keeps keep-alive connections instead of WebSockets: each asks for
+	// the URL once when it is opened, and a ping is a GET.
+	HTTP bool
+	// Churn is how many WebSockets a second are ended, in every way in which
+	// connections end, while others take their place and say something.
+	Churn Rate
 	// Reconnect brings back what was lost, as a browser would: after 0, 1, 2,
 	// 3, 5, 5, … s.
 	Reconnect bool
@@ -65,6 +71,11 @@ type ChatOptions struct {
 	For      time.Duration // default 30 s
 	Warmup   time.Duration // sent but not measured; default 1 s
 	Ping     bool          // Ping frames (125 B at most) instead of text messages that the server says back
+	// LeaveAfter is after how many messages a connection says goodbye and
+	// another takes its place; 0: never.
+	LeaveAfter int
+	// Listen says nothing: the server talks, and what it says is counted.
+	Listen bool
 }
 
 // HTTPOptions are HTTP's.

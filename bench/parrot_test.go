@@ -30,6 +30,7 @@ import (
 //	/silent             never answers
 //	/mangle             changes a byte
 //	/fragments          in two parts, with a Ping between
+//	/talks              says 100 kB as often as there is room
 type parrot struct {
 	loop *loop.Loop
 	at   netip.AddrPort
@@ -167,6 +168,7 @@ type parrotConn struct {
 	in     []byte
 	out    []byte
 	path   string // of its WebSocket; "": HTTP
+	said   int    // /talks: messages
 }
 
 func (c *parrotConn) close() {
@@ -203,6 +205,7 @@ func (c *parrotConn) Handle(key loop.Key, ev loop.Events) {
 	if ev&loop.Writable != 0 && len(c.out) > 0 {
 		c.write(nil)
 	}
+	c.talk()
 	for !c.gone {
 		n, err := loop.Read(c.parrot.loop.FD(key), c.parrot.loop.Scratch())
 		if err == loop.ErrAgain {
@@ -217,6 +220,17 @@ func (c *parrotConn) Handle(key loop.Key, ev loop.Events) {
 		c.in = bytes.Clone(in[used:])
 		if len(c.in) == 0 {
 			c.in = nil
+		}
+	}
+}
+
+// talk says more when the last was taken.
+func (c *parrotConn) talk() {
+	if c.path == "/talks" && !c.gone && len(c.out) == 0 {
+		c.said++
+		c.write(serverFrame(2, make([]byte, 100_000)))
+		if !c.gone && len(c.out) == 0 {
+			c.parrot.loop.Again(c.key, loop.Writable)
 		}
 	}
 }
@@ -258,6 +272,7 @@ func (c *parrotConn) takeRequest(b []byte) (used int) {
 	key, _, _ = strings.Cut(key, "\r\n")
 	c.path = path
 	c.write([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + acceptOf(key) + "\r\n\r\n"))
+	c.talk()
 	return end + 4
 }
 

@@ -161,7 +161,7 @@ func (r *Result) charts() []chart {
 	}
 	if messages {
 		title := "Messages per second"
-		if r.Scenario == "http" {
+		if r.unit() == "requests" {
 			title = "Requests per second"
 		}
 		list = append(list, chart{ID: "messages", Title: title})

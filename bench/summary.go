@@ -91,16 +91,25 @@ func (r *Result) countLines() [][2]string {
 		if c.Wrong > 0 {
 			text += fmt.Sprintf(", %s wrongly", number(c.Wrong))
 		}
-		name := "messages"
-		if r.Scenario == "http" {
-			name = "requests"
-		}
-		lines = append(lines, [2]string{name, text})
+		lines = append(lines, [2]string{r.unit(), text})
+	} else if c.Answered > 0 {
+		lines = append(lines, [2]string{r.unit(), number(c.Answered) + " heard"})
+	}
+	if c.Visits > 0 {
+		lines = append(lines, [2]string{"visits", number(c.Visits) + " connections came, talked and left"})
 	}
 	if c.BytesIn+c.BytesOut > 0 {
 		lines = append(lines, [2]string{"payload", size(float64(c.BytesOut)) + " out, " + size(float64(c.BytesIn)) + " in"})
 	}
 	return lines
+}
+
+// unit is what was sent.
+func (r *Result) unit() string {
+	if _, asked := r.Latency["request"]; asked || r.Scenario == "http" {
+		return "requests"
+	}
+	return "messages"
 }
 
 func (r *Result) closeCodes() string {

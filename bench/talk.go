@@ -21,6 +21,9 @@ type talk struct {
 	// flat out
 	inFlight int // wanted
 	flying   int
+
+	leaveAfter int  // messages, then another connection takes its place; 0: never
+	greets     bool // who comes says something at once
 }
 
 func newTalk(cl *client, ping bool, sizes Sizes) *talk {
@@ -108,6 +111,13 @@ func (t *talk) refill() {
 
 // again is called when a message came back.
 func (t *talk) again(c *conn, _ int64) {
+	if t.on && t.leaveAfter > 0 && int(c.answered) >= t.leaveAfter {
+		if t.pace.flatOut() {
+			t.flying--
+		}
+		t.bye(c)
+		return
+	}
 	if !t.on || !t.pace.flatOut() {
 		return
 	}
@@ -123,8 +133,11 @@ func (t *talk) again(c *conn, _ int64) {
 	}
 }
 
-func (t *talk) ready(*conn) {
-	if t.on && t.pace.flatOut() {
+func (t *talk) ready(c *conn) {
+	switch {
+	case t.on && t.greets:
+		t.send(c, t.client.loop.Clock())
+	case t.on && t.pace.flatOut():
 		t.refill()
 	}
 }

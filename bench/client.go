@@ -3,6 +3,7 @@ package bench
 import (
 	"math/rand/v2"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,8 +28,11 @@ type client struct {
 	speak  speaker
 	live   *Live
 	faults *faultCount
-	offset int64 // the loop's clock less the run's
-	random *rand.Rand
+	offset int64  // the loop's clock less the run's
+	clear  []byte // room for what was decrypted; nil without TLS
+	// running counts the goroutines of handshakes, which end soon after their conns
+	running *sync.WaitGroup
+	random  *rand.Rand
 
 	conns   []conn
 	tried   int // of conns, first time
@@ -65,11 +69,14 @@ func newClient(f *fleet, n, first int) (*client, error) {
 		return nil, err
 	}
 	cl := &client{
-		loop: l, site: f.site, live: f.live, faults: &f.faults,
+		loop: l, running: &f.running, site: f.site, live: f.live, faults: &f.faults,
 		offset: l.Clock() - f.elapsed().Nanoseconds(),
 		random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		conns:  make([]conn, n), codes: map[string]int{},
 		handshake: newLatency(), back: newLatency(), answers: newLatency(),
+	}
+	if f.site.tls != nil {
+		cl.clear = make([]byte, 64<<10)
 	}
 	for i := range cl.conns {
 		cl.conns[i] = conn{client: cl, id: uint32(first + i)}

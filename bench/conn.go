@@ -37,6 +37,7 @@ type conn struct {
 	client *client
 	id     uint32 // within the run
 	key    loop.Key
+	tls    *tlsSide // nil: the connection is plain, or off
 	state  connState
 	tries  uint8 // to come back, since it was lost
 	// renewing: it is replaced because the other side wished so, not lost
@@ -99,6 +100,7 @@ func (c *conn) Handle(_ loop.Key, ev loop.Events) {
 	const readable = loop.Readable | loop.HangUp | loop.Failed
 	switch {
 	case ev == loop.Stopped:
+		c.endTLS()
 		return // the loop closes it
 	case ev == loop.Expired:
 		c.expired()
@@ -120,14 +122,24 @@ func (c *conn) connected() bool {
 		c.end(err)
 		return false
 	}
-	hello := cl.speak.hello(c)
+	if cl.site.tls != nil {
+		c.state = connGreeting
+		startTLS(c)
+		return true
+	}
+	c.greet()
+	return c.state != connOff
+}
+
+// greet begins with what the speaker says first.
+func (c *conn) greet() {
+	hello := c.client.speak.hello(c)
 	if hello == nil {
-		cl.isReady(c)
-		return c.state != connOff
+		c.client.isReady(c)
+		return
 	}
 	c.state = connGreeting
 	c.write(hello)
-	return c.state != connOff
 }
 
 // readAll reads what is there; with ending the end is near and must be read,
@@ -141,7 +153,7 @@ func (c *conn) readAll(ending bool) {
 			return
 		}
 		if err != nil {
-			c.end(err)
+			c.broke(err)
 			return
 		}
 		if c.take(room[:n]); !c.still(key) || n < len(room) && !ending {
@@ -154,8 +166,26 @@ func (c *conn) readAll(ending bool) {
 	}
 }
 
-// take hands what was read to the speaker and keeps what it leaves.
+// broke takes that reading ended, or failed.
+func (c *conn) broke(cause error) {
+	if c.tls != nil {
+		c.tls.end(cause)
+		return
+	}
+	c.end(cause)
+}
+
+// take takes what was read.
 func (c *conn) take(b []byte) {
+	if c.tls != nil {
+		c.tls.read(b)
+		return
+	}
+	c.takeClear(b)
+}
+
+// takeClear hands what was read to the speaker and keeps what it leaves.
+func (c *conn) takeClear(b []byte) {
 	if len(c.rest) > 0 {
 		c.rest = append(c.rest, b...)
 		b = c.rest
@@ -181,6 +211,15 @@ func (c *conn) still(key loop.Key) bool { return c.state != connOff && c.key == 
 
 // write sends b, which is borrowed, now or as soon as there is room.
 func (c *conn) write(b []byte) {
+	if c.tls != nil {
+		c.tls.write(b)
+		return
+	}
+	c.writeRaw(b)
+}
+
+// writeRaw writes to the socket what is encrypted, if anything is.
+func (c *conn) writeRaw(b []byte) {
 	n := 0
 	if len(c.out) == 0 {
 		var err error
@@ -230,9 +269,7 @@ func (c *conn) end(cause error) {
 		loop.ResetOnClose(fd) // else the port is taken for a minute
 	}
 	cl.loop.Close(c.key)
-	c.state = connOff
-	cl.queued -= len(c.out)
-	c.out, c.rest = nil, nil
+	c.off()
 	switch was {
 	case connConnecting, connGreeting:
 		cl.count(&cl.opening, -1)
@@ -280,7 +317,20 @@ func (c *conn) drop() {
 		cl.count(&cl.open, -1)
 	}
 	cl.loop.Close(c.key)
+	c.off()
+}
+
+// off lets go of what an open connection has.
+func (c *conn) off() {
 	c.state = connOff
-	cl.queued -= len(c.out)
+	c.client.queued -= len(c.out)
 	c.out, c.rest = nil, nil
+	c.endTLS()
+}
+
+func (c *conn) endTLS() {
+	if c.tls != nil {
+		c.tls.close()
+		c.tls = nil
+	}
 }

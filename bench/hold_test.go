@@ -189,7 +189,6 @@ func TestImpossibleRunsAreUsageErrors(t *testing.T) {
 	for name, o := range map[string]HoldOptions{
 		"no connections":   {Target: good},
 		"too many":         {Target: good, N: 100_000_000},
-		"tls":              {Target: Target{URL: "wss://127.0.0.1:1/"}, N: 1},
 		"scheme":           {Target: Target{URL: "ftp://127.0.0.1/"}, N: 1},
 		"no host":          {Target: Target{URL: "ws:///x"}, N: 1},
 		"user":             {Target: Target{URL: "ws://kim:pw@127.0.0.1/"}, N: 1},

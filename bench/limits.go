@@ -14,6 +14,8 @@ const (
 	// ourBytes and kernelBytes are what an idle connection costs here:
 	// measured 0.3 KB of ours, and 3.85 KB of the kernel's for a TCP socket.
 	ourBytes, kernelBytes = 400, 3940
+	// tlsBytes is what TLS adds to it.
+	tlsBytes = 10_000
 )
 
 // checkLimits says before any load what a run of n connections would run out
@@ -54,6 +56,9 @@ func checkPorts(n int, s *site) error {
 func checkMemory(n int, s *site) error {
 	available, ok := memoryFigure("MemAvailable")
 	each := int64(ourBytes + kernelBytes)
+	if s.tls != nil {
+		each += tlsBytes
+	}
 	if s.to.Addr().IsLoopback() {
 		each += kernelBytes // the other end is here, too
 	}

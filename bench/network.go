@@ -58,7 +58,7 @@ func newNetwork(t *Target, s *SignIn) (*network, error) {
 		n.sources = append(n.sources, a)
 	}
 	// No ALPN: what follows is HTTP/1.1, as in front of Shiny.
-	n.tls = &tls.Config{ServerName: home.Hostname(), ClientSessionCache: tls.NewLRUClientSessionCache(64)}
+	n.tls = &tls.Config{ServerName: home.Hostname(), RootCAs: t.Roots, ClientSessionCache: tls.NewLRUClientSessionCache(64)}
 	return n, nil
 }
 

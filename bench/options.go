@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"crypto/x509"
 	"fmt"
 	"math"
 	"net/http"
@@ -11,7 +12,7 @@ import (
 
 // Target is where a scenario sends its load and which processes are watched.
 type Target struct {
-	// URL is ws:// or http://. ${ROBUST_ID} and ${SOCKJSID} in its path are
+	// URL is ws://, wss://, http:// or https://. ${ROBUST_ID} and ${SOCKJSID} in its path are
 	// made anew for each connection.
 	URL string
 	// Header goes with every request and upgrade: a cookie, a bearer token.
@@ -21,6 +22,9 @@ type Target struct {
 	// empty: the system's choice, and for a loopback target as many of
 	// 127.0.0.x as the ports ask for.
 	Sources []string
+	// Roots are the authorities that certificates are checked against; nil:
+	// the system's.
+	Roots   *x509.CertPool
 	Timeout time.Duration // for connect, handshake and each answer; default 30 s
 	// Loops is how many event loops share the connections of hold, chat and
 	// http; default 1, which is enough until a report says that the client was

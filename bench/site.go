@@ -3,6 +3,7 @@ package bench
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -25,6 +26,7 @@ type site struct {
 	to      netip.AddrPort // the one address that is ever connected to
 	sources []netip.Addr   // by turns; empty: the system's choice
 	timeout time.Duration
+	tls     *tls.Config // nil: the connections are plain
 }
 
 // ownHeaders are what the client says itself.
@@ -39,10 +41,8 @@ func newSite(ctx context.Context, t *Target) (*site, error) {
 	switch {
 	case err != nil:
 		return nil, usage("URL: found %q, want one such as ws://127.0.0.1:3000/reports/app/websocket/", clip(t.URL, 100))
-	case u.Scheme == "wss" || u.Scheme == "https":
-		return nil, usage("URL: found %s://, want ws:// or http://: the event-driven client speaks no TLS; measure the plain port behind it", u.Scheme)
-	case u.Scheme != "ws" && u.Scheme != "http":
-		return nil, usage("URL: found %q, want ws:// or http://", clip(t.URL, 100))
+	case !slices.Contains([]string{"ws", "wss", "http", "https"}, u.Scheme):
+		return nil, usage("URL: found %q, want ws://, wss://, http:// or https://", clip(t.URL, 100))
 	case u.Hostname() == "" || u.User != nil || u.Fragment != "":
 		return nil, usage("URL: found %q, want scheme, host and path only", clip(u.Redacted(), 100))
 	}
@@ -55,7 +55,11 @@ func newSite(ctx context.Context, t *Target) (*site, error) {
 	if strings.ContainsFunc(s.path, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return nil, usage("URL: found a space or a character beyond ASCII in the path, want it percent-encoded")
 	}
-	s.host = u.Host
+	if s.host = u.Host; secure(u) {
+		// No ALPN: what follows is HTTP/1.1. And no session is resumed: each
+		// connection stands for somebody else.
+		s.tls = &tls.Config{ServerName: u.Hostname(), RootCAs: t.Roots}
+	}
 	path, _, _ := strings.Cut(s.path, "?")
 	s.shown = u.Scheme + "://" + u.Host + path
 	if err := s.takeHeader(t.Header); err != nil {
@@ -108,7 +112,11 @@ func (s *site) takeSources(texts []string) error {
 // is the first that accepts a connection; when none does the run itself will
 // tell why.
 func (s *site) resolve(ctx context.Context, u *url.URL) error {
-	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", cmp.Or(u.Port(), "80"))
+	usual := "80"
+	if secure(u) {
+		usual = "443"
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", cmp.Or(u.Port(), usual))
 	if err != nil {
 		return usage("URL: found the port %q", u.Port())
 	}

@@ -87,7 +87,9 @@ func (t *talk) pick(idle bool) *conn {
 		if t.turn++; t.turn >= len(conns) {
 			t.turn = 0
 		}
-		if c := &conns[t.turn]; c.state == connReady && !(idle && c.sent != c.answered) {
+		c := &conns[t.turn]
+		leaves := t.leaveAfter > 0 && int(c.sent) >= t.leaveAfter
+		if c.state == connReady && !leaves && !(idle && c.sent != c.answered) {
 			return c
 		}
 	}

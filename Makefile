@@ -90,7 +90,7 @@ bench: ## Go benchmarks (BENCH=regexp BENCHTIME=1s)
 # nginx and HAProxy are asked for only when they are missing. PEERS is for
 # fastbench compare: PEERS='--rounds 1 --scenario http-1k'.
 .PHONY: bench-peers
-bench-peers: build ## fastproxy, nginx, HAProxy and a bare Go proxy under the same loads, into bench/results/ (apt, as root; half an hour)
+bench-peers: build ## fastproxy, nginx, HAProxy and a bare Go proxy under the same loads, and the gates, into bench/results/ (apt, as root; 25 minutes)
 	@missing=(); \
 	for program in nginx haproxy; do command -v $$program >/dev/null || [ -x /usr/sbin/$$program ] || missing+=($$program); done; \
 	if [ $${#missing[@]} -gt 0 ]; then \
@@ -101,7 +101,9 @@ bench-peers: build ## fastproxy, nginx, HAProxy and a bare Go proxy under the sa
 	fi
 	CGO_ENABLED=0 go build -trimpath -o bin/peers ./bench/peers
 	@mkdir -p bench/results
-	PATH="$(CURDIR)/bin:$$PATH:/usr/sbin" bin/fastbench compare bench/peers/plan.yml \
+	pin=; if command -v taskset >/dev/null; then pin='taskset -c 0'; fi; \
+	$$pin go test -run '^$$' -bench '^(BenchmarkRecallCookie|BenchmarkVerifyRS256)$$' -benchmem -count 5 ./fastproxy/gate ./jwks | tee bench/results/decisions.txt
+	PATH="$(CURDIR)/bin:$$PATH:/usr/sbin" bin/fastbench compare bench/peers/plan.yml --benchmarks bench/results/decisions.txt \
 		--table bench/results/peers.md --json bench/results/peers.json --report bench/results/peers.html $(PEERS)
 
 .PHONY: fuzz

@@ -29,7 +29,7 @@ func Chat(ctx context.Context, o ChatOptions, live *Live) (*Result, error) {
 		what = "ping"
 	}
 	if o.Listen {
-		o.Size = Sizes{markSize, markSize}
+		o.Size, o.Rate = Sizes{markSize, markSize}, Max
 	}
 	var talks []*talk
 	f, err := newFleet(ctx, "chat", &o.Target, o.N, o.Ramp, live, what, func(cl *client) speaker {
@@ -76,8 +76,8 @@ func checkChat(o *ChatOptions) error {
 		return usage("chat: found a negative time")
 	case o.LeaveAfter < 0:
 		return usage("chat: found %d messages to leave after, want 1 or more", o.LeaveAfter)
-	case o.Listen && (o.LeaveAfter > 0 || o.Ping || o.Rate != Max):
-		return usage("chat: found listening with a rate, with pings or with leaving, which are for who talks")
+	case o.Listen && (o.LeaveAfter > 0 || o.Ping):
+		return usage("chat: found listening with pings or with leaving, which are for who talks")
 	}
 	return checkSizes(o.Size, o.Ping)
 }

@@ -16,6 +16,8 @@ type CompareOptions struct {
 	Rounds    int
 	Targets   []string
 	Scenarios []string
+	// Benchmarks are figures of Go benchmarks for the plan's gates; nil: none.
+	Benchmarks Benchmarks
 	// Note is called with a line for each thing that begins or is done; nil: nobody.
 	Note func(line string)
 }
@@ -42,7 +44,10 @@ func Compare(ctx context.Context, o CompareOptions, live *Live) (*Comparison, er
 		return nil, err
 	}
 	c := s.comparison()
-	defer func() { c.Seconds = time.Since(c.Started).Seconds() }()
+	defer func() {
+		c.Seconds = time.Since(c.Started).Seconds()
+		c.Gates = c.judge(plan.Gates, o.Benchmarks)
+	}()
 	for round := 1; round <= c.Rounds; round++ {
 		for i := range plan.Scenarios {
 			scenario := &plan.Scenarios[i]
@@ -51,7 +56,7 @@ func Compare(ctx context.Context, o CompareOptions, live *Live) (*Comparison, er
 			}
 			for k := range s.actors {
 				actor := s.actors[(k+round-1)%len(s.actors)]
-				if slices.Contains(actor.target.Skip, scenario.Name) {
+				if !scenario.concerns(actor.target) {
 					continue
 				}
 				run := s.run(ctx, round, scenario, actor, live)

@@ -21,6 +21,7 @@ type Comparison struct {
 	Targets   []ComparedTarget   `json:"targets"`
 	Scenarios []ComparedScenario `json:"scenarios"`
 	Runs      []ComparedRun      `json:"runs"`
+	Gates     []Gate             `json:"gates,omitempty"` // of the plan
 	Notes     []string           `json:"notes,omitempty"`
 	Ended     string             `json:"ended"` // "done" or "interrupted"
 }
@@ -38,6 +39,12 @@ type ComparedScenario struct {
 	Kind   string `json:"kind"` // hold, chat or http
 	About  string `json:"about,omitempty"`
 	Figure string `json:"figure"` // the derived figure that is compared
+	// Targets are those that it was played on; none: all.
+	Targets []string `json:"targets,omitempty"`
+}
+
+func (s *ComparedScenario) concerns(t ComparedTarget) bool {
+	return len(s.Targets) == 0 || slices.Contains(s.Targets, t.Name)
 }
 
 // ComparedRun is one scenario against one target in one round. Its result has

@@ -40,6 +40,8 @@ type Plan struct {
 	Services  []PlanService  `yaml:"services"`
 	Targets   []PlanTarget   `yaml:"targets"` // ratios are to the first
 	Scenarios []PlanScenario `yaml:"scenarios"`
+	// Gates are what the runs are to show: the last table.
+	Gates []PlanGate `yaml:"gates"`
 
 	dir string // of the plan's file
 }
@@ -68,6 +70,7 @@ type PlanTarget struct {
 	// identity provider; the cookies go with every request.
 	Login   *Login   `yaml:"login"`
 	OIDC    bool     `yaml:"oidc"`
+	CA      string   `yaml:"ca"`   // file of authorities to trust beside the system's, in the run's directory
 	Pids    []int    `yaml:"pids"` // to watch; what was started is watched by itself
 	PidFile string   `yaml:"pid_file"`
 	Skip    []string `yaml:"skip"` // scenarios that say nothing here
@@ -81,6 +84,8 @@ type PlanScenario struct {
 	Path    string `yaml:"path"`    // behind the target's URL
 	Measure string `yaml:"measure"` // the derived figure to compare; by default the one that tells most
 	Rounds  int    `yaml:"rounds"`  // default the plan's
+	// Targets are those of the plan that it is about; none: all.
+	Targets []string `yaml:"targets"`
 	// Fresh starts the target anew for each run, for figures of memory.
 	Fresh bool `yaml:"fresh"`
 
@@ -95,6 +100,11 @@ type PlanScenario struct {
 	Ping     *Rate         `yaml:"ping"`
 	Echo     bool          `yaml:"echo"`
 	Conns    int           `yaml:"conns"`
+	Loops    int           `yaml:"loops"`
+	HTTP     bool          `yaml:"http"`
+	Churn    Rate          `yaml:"churn"`
+	Leave    int           `yaml:"leave_after"`
+	Listen   bool          `yaml:"listen"`
 	// PingFrames makes a chat of Ping frames, for a target that says nothing back.
 	PingFrames bool   `yaml:"ping_frames"`
 	Method     string `yaml:"method"`
@@ -165,7 +175,13 @@ func (p *Plan) faults() []string {
 	}
 	for i := range p.Scenarios {
 		where := named("scenario", p.Scenarios[i].Name, i)
-		for _, text := range p.Scenarios[i].faults() {
+		for _, text := range p.Scenarios[i].faults(p) {
+			fault("%s: %s", where, text)
+		}
+	}
+	for i := range p.Gates {
+		where := named("gate", p.Gates[i].Name, i)
+		for _, text := range p.Gates[i].faults(p) {
 			fault("%s: %s", where, text)
 		}
 	}
@@ -191,14 +207,25 @@ func (t *PlanTarget) faults(p *Plan) []string {
 	return faults
 }
 
-func (s *PlanScenario) faults() []string {
+func (s *PlanScenario) faults(p *Plan) []string {
 	var faults []string
 	kind, ok := scenarioKinds[s.Kind]
 	if !ok {
 		return []string{fmt.Sprintf("kind: found %q, want hold, chat or http", s.Kind)}
 	}
-	if s.Measure == "" {
+	switch {
+	case s.Measure != "":
+	case s.Leave > 0:
+		s.Measure = "cpu_us_per_visit"
+	case s.Listen:
+		s.Measure = "cpu_seconds_per_gigabyte"
+	default:
 		s.Measure = kind.measure
+	}
+	for _, name := range s.Targets {
+		if p.target(name) == nil {
+			faults = append(faults, fmt.Sprintf("targets: found %q, want the name of a target", name))
+		}
 	}
 	if s.Kind == "http" && s.Conns < 1 {
 		faults = append(faults, "conns: want how many connections")
@@ -206,13 +233,38 @@ func (s *PlanScenario) faults() []string {
 	if s.Kind != "http" && s.N < 1 {
 		faults = append(faults, "n: want how many connections")
 	}
-	if s.Kind == "chat" && s.Rate == 0 {
+	if s.Kind == "chat" && s.Rate == 0 && !s.Listen {
 		faults = append(faults, "rate: want one such as 4000/s, or max")
 	}
 	if s.Kind == "http" && s.Rate == 0 {
 		faults = append(faults, "rate: want one such as 4000/s, or max")
 	}
 	return faults
+}
+
+// target finds one by its name; nil: there is none.
+func (p *Plan) target(name string) *PlanTarget {
+	for i := range p.Targets {
+		if p.Targets[i].Name == name {
+			return &p.Targets[i]
+		}
+	}
+	return nil
+}
+
+// scenario likewise.
+func (p *Plan) scenario(name string) *PlanScenario {
+	for i := range p.Scenarios {
+		if p.Scenarios[i].Name == name {
+			return &p.Scenarios[i]
+		}
+	}
+	return nil
+}
+
+// concerns reports whether a scenario is played on a target.
+func (s *PlanScenario) concerns(t *PlanTarget) bool {
+	return !slices.Contains(t.Skip, s.Name) && (len(s.Targets) == 0 || slices.Contains(s.Targets, t.Name))
 }
 
 // splitHeader reads "Name: value".

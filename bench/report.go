@@ -62,6 +62,7 @@ type report struct {
 	LowerBound                  bool
 	Facts                       []named // the telling figures, large
 	Tables                      []tableView
+	Gates                       []Gate
 	Charts                      []chart
 	Latency                     []latencyRow
 	Failures                    []Failure

@@ -47,6 +47,7 @@ func (c *Comparison) WriteReport(w io.Writer) error {
 		}
 		p.Tables = append(p.Tables, view)
 	}
+	p.Gates = c.Gates
 	for _, t := range c.Targets {
 		p.Rows = append(p.Rows, named{t.Name, strings.Join(nonEmpty(t.About, t.Version), "; ")})
 	}
@@ -64,6 +65,9 @@ func (c *Comparison) roundViews() []roundsView {
 			view.Numbers = append(view.Numbers, round)
 		}
 		for _, t := range c.Targets {
+			if !s.concerns(t) {
+				continue
+			}
 			row := roundsRow{Target: t.Name}
 			byRound := c.figure(s.Name, t.Name, derivedFigure(s.Figure))
 			for _, round := range view.Numbers {

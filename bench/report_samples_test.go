@@ -72,9 +72,9 @@ func sampleComparison() *Comparison {
 		Machine: Machine{CPU: "A Processor", Cores: 2, Memory: 24 << 30, Kernel: "6.18.44", Go: "go1.26.8"},
 		Targets: []ComparedTarget{{"nginx", "no authentication", "nginx/1.22.1"}, {"fastproxy", "signed in by cookie", "fastproxy 1"}, {"haproxy", "no authentication", "HAProxy 2.6"}, {"go", "httputil.ReverseProxy", ""}},
 		Scenarios: []ComparedScenario{
-			{"hold", "hold", "9,000 WebSockets, idle", "bytes_per_connection"},
-			{"chat", "chat", "1,000 WebSockets, 64 B, as fast as they come back", "cpu_us_per_message"},
-			{"http-1k", "http", "GET 1 KiB, 64 connections", "cpu_us_per_request"},
+			{"hold", "hold", "9,000 WebSockets, idle", "bytes_per_connection", nil},
+			{"chat", "chat", "1,000 WebSockets, 64 B, as fast as they come back", "cpu_us_per_message", nil},
+			{"http-1k", "http", "GET 1 KiB, 64 connections", "cpu_us_per_request", nil},
 		},
 		Versions: []string{"fastbench at 1a2b3c4"},
 	}

@@ -20,7 +20,7 @@ var scenarioKinds = map[string]scenarioKind{
 }
 
 func runHold(ctx context.Context, s *PlanScenario, t Target, live *Live) (*Result, error) {
-	o := HoldOptions{Target: t, N: s.N, Ramp: s.Ramp, For: s.For, Ping: 100, Echo: s.Echo}
+	o := HoldOptions{Target: t, N: s.N, Ramp: s.Ramp, For: s.For, Ping: 100, Echo: s.Echo, HTTP: s.HTTP, Churn: s.Churn}
 	if s.Ping != nil {
 		o.Ping = *s.Ping
 	}
@@ -28,7 +28,7 @@ func runHold(ctx context.Context, s *PlanScenario, t Target, live *Live) (*Resul
 }
 
 func runChat(ctx context.Context, s *PlanScenario, t Target, live *Live) (*Result, error) {
-	o := ChatOptions{Target: t, N: s.N, Ramp: s.Ramp, Rate: s.Rate, InFlight: s.InFlight, Size: cmp.Or(s.Size, Sizes{64, 64}), For: s.For, Warmup: s.Warmup, Ping: s.PingFrames}
+	o := ChatOptions{Target: t, N: s.N, Ramp: s.Ramp, Rate: s.Rate, InFlight: s.InFlight, Size: cmp.Or(s.Size, Sizes{64, 64}), For: s.For, Warmup: s.Warmup, Ping: s.PingFrames, LeaveAfter: s.Leave, Listen: s.Listen}
 	return Chat(ctx, o, live)
 }
 
@@ -47,7 +47,7 @@ func (s *PlanScenario) address(target string) string {
 		target = strings.TrimSuffix(target, "/") + "/" + strings.TrimPrefix(s.Path, "/")
 	}
 	scheme, rest, _ := strings.Cut(target, "://")
-	if s.Kind == "http" {
+	if s.Kind == "http" || s.HTTP {
 		scheme = strings.Replace(scheme, "ws", "http", 1)
 	} else {
 		scheme = strings.Replace(scheme, "http", "ws", 1)

@@ -3,6 +3,7 @@ package bench
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"os"
@@ -29,6 +30,7 @@ type actor struct {
 	target  *PlanTarget
 	process *program // nil: it was there already
 	header  http.Header
+	roots   *x509.CertPool // nil: the system's
 	version string
 }
 
@@ -68,7 +70,12 @@ func (s *stage) open(ctx context.Context) error {
 		}
 		a.version = s.versionOf(ctx, &a.target.PlanService)
 		var err error
-		if a.header, err = s.header(ctx, a.target); err != nil {
+		if a.target.CA != "" {
+			if a.roots, err = Authorities(s.file(a.target.CA)); err != nil {
+				return err
+			}
+		}
+		if a.header, err = s.header(ctx, a); err != nil {
 			return fmt.Errorf("bench: target %s: %w", a.target.Name, err)
 		}
 	}
@@ -116,11 +123,20 @@ func (s *stage) versionOf(ctx context.Context, service *PlanService) string {
 	return first
 }
 
+// file is where a file that the plan names is.
+func (s *stage) file(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.dir, name)
+}
+
 // header is what goes with every request to a target.
-func (s *stage) header(ctx context.Context, t *PlanTarget) (http.Header, error) {
+func (s *stage) header(ctx context.Context, a *actor) (http.Header, error) {
+	t := a.target
 	lines := slices.Clone(t.Header)
 	if t.HeaderFile != "" {
-		text, err := os.ReadFile(filepath.Join(s.dir, t.HeaderFile))
+		text, err := os.ReadFile(s.file(t.HeaderFile))
 		if err != nil {
 			return nil, fmt.Errorf("header_file: %w", err)
 		}
@@ -138,7 +154,7 @@ func (s *stage) header(ctx context.Context, t *PlanTarget) (http.Header, error) 
 		in.Logins = []Login{*t.Login}
 		s.note("signing in to " + t.Name)
 	}
-	h, err = in.Header(ctx, Target{URL: t.URL, Header: h})
+	h, err = in.Header(ctx, Target{URL: t.URL, Header: h, Roots: a.roots})
 	if err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}
@@ -160,12 +176,9 @@ func (s *stage) run(ctx context.Context, round int, scenario *PlanScenario, a *a
 	}
 	live.reset()
 	s.awaitQuiet(ctx, live)
-	t := Target{URL: scenario.address(a.target.URL), Header: a.header, Timeout: scenario.Timeout, Pids: slices.Clone(a.target.Pids)}
+	t := Target{URL: scenario.address(a.target.URL), Header: a.header, Roots: a.roots, Timeout: scenario.Timeout, Loops: scenario.Loops, Pids: slices.Clone(a.target.Pids)}
 	if a.target.PidFile != "" {
-		t.PidFiles = []string{filepath.Join(s.dir, a.target.PidFile)}
-		if filepath.IsAbs(a.target.PidFile) {
-			t.PidFiles = []string{a.target.PidFile}
-		}
+		t.PidFiles = []string{s.file(a.target.PidFile)}
 	}
 	if a.process != nil {
 		t.Pids = append(t.Pids, a.process.cmd.Process.Pid)
@@ -197,7 +210,7 @@ func (s *stage) comparison() *Comparison {
 		c.Targets = append(c.Targets, ComparedTarget{Name: a.target.Name, About: a.target.About, Version: a.version})
 	}
 	for _, sc := range s.plan.Scenarios {
-		c.Scenarios = append(c.Scenarios, ComparedScenario{Name: sc.Name, Kind: sc.Kind, About: sc.About, Figure: sc.Measure})
+		c.Scenarios = append(c.Scenarios, ComparedScenario{Name: sc.Name, Kind: sc.Kind, About: sc.About, Figure: sc.Measure, Targets: sc.Targets})
 	}
 	return c
 }

@@ -67,6 +67,9 @@ func (c *Comparison) table(s ComparedScenario) Table {
 	}
 	var first map[int]float64
 	for i, target := range c.Targets {
+		if !s.concerns(target) {
+			continue
+		}
 		byRound := c.figure(s.Name, target.Name, derivedFigure(s.Figure))
 		if i == 0 {
 			first = byRound
@@ -202,6 +205,7 @@ func (c *Comparison) WriteTables(w io.Writer) error {
 	for _, t := range c.Tables() {
 		t.write(&b)
 	}
+	writeGates(&b, c.Gates)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -15,6 +15,7 @@ import (
 // The backend answers by the end of a path, whatever is before it:
 //
 //	…/echo    a WebSocket that says back what it hears
+//	…/stream  a WebSocket that says messages of 1 MiB, as fast as they go
 //	…/1k      1,024 bytes         …/100k   102,400 bytes
 //	…/auth    204, for auth_request
 //	other     200 with a line of text
@@ -66,10 +67,11 @@ func (d *door) Handle(key loop.Key, ev loop.Events) {
 // visit is one connection.
 type visit struct {
 	loop   *loop.Loop
-	held   []byte // of a head or a frame's header that is not whole yet
-	unsent []byte // what found no room; nothing is read until it is sent
-	echo   *echo  // once it is a WebSocket
-	ending bool   // closed once nothing is unsent
+	held   []byte  // of a head or a frame's header that is not whole yet
+	unsent []byte  // what found no room; nothing is read until it is sent
+	echo   *echo   // once it is a WebSocket
+	stream *stream // if that is a talker
+	ending bool    // closed once nothing is unsent
 }
 
 // held bytes of a frame go before what is read, so that both can be read in one.
@@ -83,6 +85,15 @@ func (v *visit) Handle(key loop.Key, ev loop.Events) {
 		if v.send(key, v.unsent); len(v.unsent) > 0 {
 			return
 		}
+	}
+	if v.stream != nil {
+		v.talk(key)
+	}
+	if v.ending {
+		if len(v.unsent) == 0 {
+			v.loop.Close(key)
+		}
+		return
 	}
 	scratch := v.loop.Scratch()
 	for range 8 {
@@ -111,6 +122,12 @@ func (v *visit) take(key loop.Key, scratch []byte, n int) {
 		from := before - copy(scratch[before-len(v.held):], v.held)
 		out, rest := v.echo.answer(scratch[from : before+n])
 		v.held = append(v.held[:0], rest...)
+		if v.stream != nil { // it listens for a Close frame only
+			if v.stream.last = v.stream.last || v.echo.closed; v.stream.last {
+				v.talk(key)
+			}
+			return
+		}
 		v.ending = v.ending || v.echo.closed
 		v.send(key, out)
 		return
@@ -148,9 +165,13 @@ func (v *visit) respond(key loop.Key, head []byte) {
 	target, _, _ := bytes.Cut(bytes.TrimPrefix(line, []byte("GET ")), []byte(" "))
 	target, _, _ = bytes.Cut(target, []byte("?"))
 	last := target[bytes.LastIndexByte(target, '/')+1:]
-	if string(last) == "echo" {
+	if talks := string(last) == "stream"; talks || string(last) == "echo" {
 		if nonce := field(fields, "sec-websocket-key"); nonce != nil {
 			v.echo = &echo{}
+			if talks {
+				v.stream = &stream{}
+				v.loop.Again(key, loop.Writable)
+			}
 			v.send(key, []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+accept(nonce)+"\r\n\r\n"))
 			return
 		}

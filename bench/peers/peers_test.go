@@ -210,3 +210,24 @@ func TestTokenIsWrittenWithItsKey(t *testing.T) {
 		t.Errorf("without a directory: %v, want the usage", err)
 	}
 }
+
+func TestBackendTalksUntilItHearsGoodbye(t *testing.T) {
+	conn, _, err := websocket.DefaultDialer.Dial("ws://"+backend(t)+"/any/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for i := range 400 {
+		if i == 30 {
+			conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(time.Second))
+		}
+		kind, got, err := conn.ReadMessage()
+		if websocket.IsCloseError(err, 1000) && i > 30 {
+			return
+		}
+		if err != nil || kind != websocket.BinaryMessage || len(got) != 1<<20 || !bytes.HasPrefix(got, []byte("shinyshiny")) {
+			t.Fatalf("message %d: %d bytes of kind %d, %v", i, len(got), kind, err)
+		}
+	}
+	t.Error("no end after a Close frame")
+}

@@ -15,6 +15,7 @@ type compareCommand struct {
 	Target   []string `placeholder:"NAME" help:"Only these of the plan's targets; the first is the one that others are compared to."`
 	Scenario []string `placeholder:"NAME" help:"Only these of the plan's scenarios."`
 	Table    string   `placeholder:"FILE.md" help:"Write the tables too."`
+	Bench    string   `name:"benchmarks" placeholder:"FILE" help:"What go test -bench printed, for the plan's gates."`
 }
 
 func (c *compareCommand) run(ctx context.Context) int {
@@ -25,9 +26,16 @@ func (c *compareCommand) run(ctx context.Context) int {
 	if err != nil {
 		return failed(err)
 	}
+	options := bench.CompareOptions{Plan: plan, Rounds: c.Rounds, Targets: c.Target, Scenarios: c.Scenario}
+	if c.Bench != "" {
+		if options.Benchmarks, err = bench.ReadBenchmarks(c.Bench); err != nil {
+			return failed(err)
+		}
+	}
 	live := &bench.Live{}
 	show := c.show("compare", live)
-	result, err := bench.Compare(ctx, bench.CompareOptions{Plan: plan, Rounds: c.Rounds, Targets: c.Target, Scenarios: c.Scenario, Note: show.note}, live)
+	options.Note = show.note
+	result, err := bench.Compare(ctx, options, live)
 	show.Stop()
 	if err != nil {
 		return failed(err)

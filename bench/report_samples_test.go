@@ -78,6 +78,12 @@ func sampleComparison() *Comparison {
 		},
 		Versions: []string{"fastbench at 1a2b3c4"},
 	}
+	c.Gates = []Gate{
+		{Name: "GET 1 KiB, CPU per request, over nginx", Unit: "ratio", Measured: Spread{5, .72, .66, .81}, Gate: atMost(.85), Stretch: atMost(.7), Verdict: gateMet},
+		{Name: "memory per tunnel", Unit: "bytes_per_connection", Measured: Spread{5, 701, 690, 733}, Stretch: atMost(600), Verdict: "stretch missed"},
+		{Name: "bulk, CPU per GB, over nginx", Unit: "ratio", Measured: Spread{5, .6, .5, .7}, Gate: atMost(.55), Stretch: atMost(.44), Verdict: gateMissed},
+		{Name: "decision remembered", Unit: "ns/op", Measured: Spread{5, 245, 240, 260}, Gate: atMost(1000), Stretch: atMost(300), Verdict: gateStretch},
+	}
 	base := map[string]float64{"hold": 18141, "chat": 8.23, "http-1k": 21.8}
 	factor := map[string]float64{"nginx": 1, "fastproxy": .7, "haproxy": 1.1, "go": 2.6}
 	for round := range c.Rounds {

@@ -53,7 +53,8 @@ func TestReportOfAComparisonShowsBarsWithoutAScript(t *testing.T) {
 	if n := strings.Count(dom, `class="bar hue`); n != 11 {
 		t.Errorf("found %d bars, want 11: 4 targets in 3 scenarios, one of them without a figure", n)
 	}
-	for _, want := range []string{"5 of 5 rounds do not count", "less is better", "round 5", "nginx/1.22.1"} {
+	for _, want := range []string{"5 of 5 rounds do not count", "less is better", "round 5", "nginx/1.22.1",
+		"0.72 [0.66–0.81]", `<span class="pill good">met</span>`, `<span class="pill bad">missed</span>`, `<span class="pill">stretch missed</span>`, "≤ 0.30 µs"} {
 		if !strings.Contains(dom, want) {
 			t.Errorf("the page does not contain %q", want)
 		}

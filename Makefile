@@ -106,6 +106,12 @@ bench-peers: build ## fastproxy, nginx, HAProxy and a bare Go proxy under the sa
 	PATH="$(CURDIR)/bin:$$PATH:/usr/sbin" bin/fastbench compare bench/peers/plan.yml --benchmarks bench/results/decisions.txt \
 		--table bench/results/peers.md --json bench/results/peers.json --report bench/results/peers.html $(PEERS)
 
+SOAK ?= 10m
+.PHONY: soak
+soak: build ## 9,000 tunnels that die and come for SOAK (10m), requests beside them; then all is as before, or it fails
+	CGO_ENABLED=0 go build -trimpath -o bin/peers ./bench/peers
+	PATH="$(CURDIR)/bin:$$PATH" SOAK=$(SOAK) go test -count=1 -v -timeout 24h -run '^TestSoak$$' ./bench
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@go list -f '{{$$d := .Dir}}{{range .TestGoFiles}}{{$$d}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$d}}/{{.}} {{end}}' ./... | tr ' ' '\n' | \

@@ -58,11 +58,13 @@ func (f *fleet) chatted(o *ChatOptions, r *Result) {
 		f.perSecond("round_trips_per_second", c.Answered)
 	}
 	f.perSecond("messages_per_second", n)
-	f.perUnit("cpu_us_per_message", n, time.Microsecond)
 	f.perGigabyte(c.BytesIn+c.BytesOut, n)
-	if o.LeaveAfter > 0 {
+	switch { // one CPU, one figure of it: that of what it is spent on
+	case o.LeaveAfter > 0:
 		f.perSecond("visits_per_second", c.Visits)
 		f.perUnit("cpu_us_per_visit", c.Visits, time.Microsecond)
+	case !o.Listen:
+		f.perUnit("cpu_us_per_message", n, time.Microsecond)
 	}
 }
 

@@ -69,7 +69,7 @@ func TestPlanOfThePeersIsWhole(t *testing.T) {
 		}
 	}
 	want := PlanScenario{Name: "saturated", Kind: "chat", Path: "echo", N: 1000, Ramp: 2500, Rate: Max,
-		Size: Sizes{64, 64}, Warmup: 500 * time.Millisecond, For: 3 * time.Second, Measure: "cpu_us_per_message"}
+		Size: Sizes{64, 64}, Warmup: 500 * time.Millisecond, For: 2500 * time.Millisecond, Measure: "cpu_us_per_message"}
 	saturated := *plan.scenario("saturated")
 	want.About, want.Targets = saturated.About, saturated.Targets
 	if !reflect.DeepEqual(saturated, want) {

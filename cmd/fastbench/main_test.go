@@ -66,7 +66,7 @@ func TestWrongUseEndsWithTwoAndSaysWhat(t *testing.T) {
 		{"http http://h/ -H nothing", `want "Name: value"`},
 		{"http http://h/ --login nobody", "want user:password"},
 		{"http http://h/ --json " + here + "/no/file", "no such file or directory"},
-		{"http ftp://h/", "want ws:// or http://"},
+		{"http ftp://h/", "want ws://, wss://, http:// or https://"},
 		{"compare " + here + "/plan.yml", "no such file"},
 		{"replay " + here + "/recording.log http://127.0.0.1:1/ --output-dir " + here + "/out", "no such file"},
 		{"replay", `expected "<RECORDING> <URL>"`},

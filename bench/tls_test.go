@@ -69,16 +69,20 @@ func TestEverythingIsMeasuredThroughTLSToo(t *testing.T) {
 			to.URL = scheme + strings.TrimPrefix(target.URL, "wss") + path
 			return to
 		}
-		r := mustHold(t, HoldOptions{Target: at("wss", "/echo"), N: 120, Ramp: Max, For: 200 * time.Millisecond, Ping: 100, Echo: true, Churn: 50})
-		if c := r.Counts; r.Err() != nil || c.OpenAtEnd != 120 || c.Answered < 20 {
+		r := mustHold(t, HoldOptions{Target: at("wss", "/echo"), N: 40, Ramp: Max, For: 200 * time.Millisecond, Ping: 100, Echo: true, Churn: 50})
+		if c := r.Counts; r.Err() != nil || c.OpenAtEnd != 40 || c.Answered < 20 {
 			t.Errorf("%s, hold: %v, %+v, %+v", name, r.Err(), c, r.Failures)
-		}
-		if b := r.Client.BytesPerConnection; b <= 0 {
-			t.Errorf("%s: %.0f bytes a connection", name, b)
 		}
 		r = mustHold(t, HoldOptions{Target: at("https", "/page"), N: 20, Ramp: Max, For: 10 * time.Millisecond, HTTP: true})
 		if r.Err() != nil || r.Counts.OpenAtEnd != 20 {
 			t.Errorf("%s, hold HTTP: %v, %+v", name, r.Err(), r.Counts)
+		}
+		r = mustHTTP(t, HTTPOptions{Target: at("https", "/page"), Rate: Max, Size: 100_000})
+		if r.Err() != nil || r.Counts.Answered == 0 {
+			t.Errorf("%s, http: %v, %+v, %+v", name, r.Err(), r.Counts, r.Failures)
+		}
+		if version == tls.VersionTLS12 {
+			continue
 		}
 		r = mustChat(t, ChatOptions{Target: at("wss", "/echo"), N: 5, Rate: Max, Size: Sizes{64, 300_000}, For: 200 * time.Millisecond})
 		if c := r.Counts; r.Err() != nil || c.Answered == 0 || c.BytesIn != c.BytesOut {
@@ -87,10 +91,6 @@ func TestEverythingIsMeasuredThroughTLSToo(t *testing.T) {
 		r = mustChat(t, ChatOptions{Target: at("wss", "/talks"), N: 2, Rate: Max, Listen: true, For: 600 * time.Millisecond})
 		if r.Err() != nil || r.Counts.BytesIn < 100_000 {
 			t.Errorf("%s, listen: %v, %+v", name, r.Err(), r.Counts)
-		}
-		r = mustHTTP(t, HTTPOptions{Target: at("https", "/page"), Rate: Max, Size: 100_000})
-		if r.Err() != nil || r.Counts.Answered == 0 {
-			t.Errorf("%s, http: %v, %+v, %+v", name, r.Err(), r.Counts, r.Failures)
 		}
 	}
 }

@@ -43,10 +43,11 @@ func scanAnswer(raw []byte, a *answerHead) error {
 			break
 		}
 		name, value, ok := bytes.Cut(text, []byte{':'})
-		if !ok || !isToken(name) {
+		f, token := fieldOf(name)
+		if !ok || !token {
 			return errAnswerHead
 		}
-		a.lines = append(a.lines, line{name: name, value: bytes.Trim(value, " \t"), field: fieldOf(name)})
+		a.lines = append(a.lines, newLine(name, value, f, rest))
 		if !a.framing(&a.lines[len(a.lines)-1]) {
 			return errAnswerHead
 		}

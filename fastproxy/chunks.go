@@ -131,7 +131,7 @@ func (c *chunks) stepTrailer(b byte) bool {
 			return true
 		}
 		c.state = chunkTrailerLine
-		return tokenBytes[b]
+		return tokenBytes[b] != 0
 	case chunkTrailerLine:
 		if b == '\r' {
 			c.state = chunkTrailerLF

@@ -73,7 +73,7 @@ func acquireExchange(c *conn) *exchange {
 }
 
 func releaseExchange(x *exchange) {
-	clear(x.head.lines[:cap(x.head.lines)])
+	clear(x.head.lines) // beyond it they are clear
 	clear(x.lines[:cap(x.lines)])
 	x.giveContext()
 	*x = exchange{head: head{lines: x.head.lines[:0]}, lines: x.lines[:0]}

@@ -36,41 +36,105 @@ const (
 	fieldOtherTarget // X-Original-URL and X-Rewrite-URL: a target beside the target
 	fieldServiceWorkerAllowed
 	fieldAccessControl // any Access-Control-*
+	fieldOrdinary      // one of the many that mean nothing here: it passes as it is
 )
 
-var fieldNames = map[string]field{
-	"host": fieldHost, "connection": fieldConnection, "upgrade": fieldUpgrade,
-	"content-length": fieldContentLength, "transfer-encoding": fieldTransferEncoding,
-	"te": fieldTE, "trailer": fieldTrailer, "expect": fieldExpect,
-	"keep-alive": fieldKeepAlive, "proxy-connection": fieldProxyConnection,
-	"proxy-authenticate": fieldProxyAuthenticate, "proxy-authorization": fieldProxyAuthorization,
-	"cookie": fieldCookie, "set-cookie": fieldSetCookie, "authorization": fieldAuthorization,
-	"origin": fieldOrigin, "sec-fetch-mode": fieldSecFetchMode, "sec-fetch-dest": fieldSecFetchDest,
-	"sec-fetch-site": fieldSecFetchSite, "sec-fetch-user": fieldSecFetchUser,
-	"accept": fieldAccept, "content-type": fieldContentType, "location": fieldLocation, "referer": fieldReferer,
-	"user-agent": fieldUserAgent, "x-forwarded-for": fieldXForwardedFor,
-	"x-original-url": fieldOtherTarget, "x-rewrite-url": fieldOtherTarget,
-	"service-worker-allowed": fieldServiceWorkerAllowed,
-}
-
-// longestField is the length of "service-worker-allowed".
-const longestField = 22
+// longestField is the length of "upgrade-insecure-requests".
+const longestField = 25
 
 const accessControlPrefix = "access-control-"
 
-// fieldOf finds the field of a name, whatever its case, without allocating.
-func fieldOf(name []byte) field {
-	if len(name) > len(accessControlPrefix) && equalFold(name[:len(accessControlPrefix)], accessControlPrefix) {
-		return fieldAccessControl
-	}
-	if len(name) > longestField {
-		return fieldOther
-	}
+// fieldOf finds the field of a name, whatever its case; false: the name is no
+// token (RFC 9110 section 5.6.2). It allocates nothing.
+func fieldOf(name []byte) (field, bool) {
 	var low [longestField]byte
 	for i, c := range name {
-		low[i] = lower(c)
+		c = tokenBytes[c]
+		if c == 0 {
+			return fieldOther, false
+		}
+		if i < longestField {
+			low[i] = c
+		}
 	}
-	return fieldNames[string(low[:len(name)])]
+	if len(name) > longestField {
+		return otherField(low[:]), len(name) > 0
+	}
+	return fieldNamed(low[:len(name)]), len(name) > 0
+}
+
+// fieldNamed is a switch because that takes a third of a map's time.
+func fieldNamed(low []byte) field {
+	switch string(low) {
+	case "host":
+		return fieldHost
+	case "connection":
+		return fieldConnection
+	case "upgrade":
+		return fieldUpgrade
+	case "content-length":
+		return fieldContentLength
+	case "transfer-encoding":
+		return fieldTransferEncoding
+	case "te":
+		return fieldTE
+	case "trailer":
+		return fieldTrailer
+	case "expect":
+		return fieldExpect
+	case "keep-alive":
+		return fieldKeepAlive
+	case "proxy-connection":
+		return fieldProxyConnection
+	case "proxy-authenticate":
+		return fieldProxyAuthenticate
+	case "proxy-authorization":
+		return fieldProxyAuthorization
+	case "cookie":
+		return fieldCookie
+	case "set-cookie":
+		return fieldSetCookie
+	case "authorization":
+		return fieldAuthorization
+	case "origin":
+		return fieldOrigin
+	case "sec-fetch-mode":
+		return fieldSecFetchMode
+	case "sec-fetch-dest":
+		return fieldSecFetchDest
+	case "sec-fetch-site":
+		return fieldSecFetchSite
+	case "sec-fetch-user":
+		return fieldSecFetchUser
+	case "accept":
+		return fieldAccept
+	case "content-type":
+		return fieldContentType
+	case "location":
+		return fieldLocation
+	case "referer":
+		return fieldReferer
+	case "user-agent":
+		return fieldUserAgent
+	case "x-forwarded-for":
+		return fieldXForwardedFor
+	case "x-original-url", "x-rewrite-url":
+		return fieldOtherTarget
+	case "service-worker-allowed":
+		return fieldServiceWorkerAllowed
+	case "accept-encoding", "accept-language", "cache-control", "if-none-match", "if-modified-since", "range", "pragma", "priority",
+		"sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "upgrade-insecure-requests", "x-requested-with", "dnt",
+		"date", "etag", "last-modified", "server", "vary", "content-encoding", "expires":
+		return fieldOrdinary
+	}
+	return otherField(low)
+}
+
+func otherField(low []byte) field {
+	if len(low) > len(accessControlPrefix) && string(low[:len(accessControlPrefix)]) == accessControlPrefix {
+		return fieldAccessControl
+	}
+	return fieldOther
 }
 
 // hopByHop reports fields that belong to one connection only (RFC 9110
@@ -85,22 +149,16 @@ func (f field) hopByHop() bool {
 	return false
 }
 
-var tokenBytes = func() (t [256]bool) {
+// tokenBytes holds the bytes of tokens (RFC 9110 section 5.6.2), in lower case;
+// 0 for all others.
+var tokenBytes = func() (t [256]byte) {
 	for c := 0; c < 128; c++ {
-		t[c] = isAlnum(byte(c)) || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), byte(c)) >= 0
+		if isAlnum(byte(c)) || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), byte(c)) >= 0 {
+			t[c] = lower(byte(c))
+		}
 	}
 	return t
 }()
-
-// isToken reports whether b is a token (RFC 9110 section 5.6.2).
-func isToken(b []byte) bool {
-	for _, c := range b {
-		if !tokenBytes[c] {
-			return false
-		}
-	}
-	return len(b) > 0
-}
 
 // trimSpace cuts optional white space (RFC 9110 section 5.6.3) off both ends.
 // Unlike bytes.Trim it never makes nil, which stands for no value at all.

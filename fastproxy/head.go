@@ -25,7 +25,26 @@ type head struct {
 // line is one header line.
 type line struct {
 	name, value []byte // value without surrounding white space
+	whole       []byte // "name: value" CRLF as it stands in the head; nil if that is written otherwise
 	field       field
+}
+
+// newLine reads a line whose text is name, a colon and value; from begins
+// where the line does.
+func newLine(name, value []byte, f field, from []byte) line {
+	l := line{name: name, value: trimSpace(value), field: f}
+	if n := len(name) + len(": ") + len(l.value); len(value) == len(l.value)+1 && value[0] == ' ' {
+		l.whole = from[:n+len("\r\n")]
+	}
+	return l
+}
+
+// appendTo writes the line as it is passed on.
+func (l *line) appendTo(dst []byte) []byte {
+	if l.whole != nil {
+		return append(dst, l.whole...)
+	}
+	return appendLine(dst, l.name, l.value)
 }
 
 // hasBody reports whether body bytes follow the head.

@@ -18,6 +18,8 @@ func passes(l *line, dropAuthorization bool) bool {
 		return false
 	case fieldAuthorization:
 		return !dropAuthorization
+	case fieldOrdinary:
+		return true
 	}
 	if l.field.hopByHop() || identity.IsReserved(l.name) {
 		return false
@@ -49,7 +51,7 @@ func (s *snapshot) appendRequestHead(dst []byte, x *exchange, r *route) []byte {
 		case l.field == fieldCookie:
 			dst = appendCookieLine(dst, l)
 		case passes(l, r.usedAuthorization) && !h.named(l.name):
-			dst = appendLine(dst, l.name, l.value)
+			dst = l.appendTo(dst)
 		}
 	}
 	dst = append(dst, r.identity...)
@@ -146,15 +148,15 @@ func (s *snapshot) appendAnswerHead(dst []byte, x *exchange, r *route, a *answer
 		case fieldContentLength:
 			// Old httpuv sends "Content-Length: 0" with its 101 (httpuv#303).
 			if a.framed() {
-				dst = appendLine(dst, l.name, l.value)
+				dst = l.appendTo(dst)
 			}
 		case fieldTransferEncoding:
 			if a.framed() && x.head.minor == 1 {
-				dst = appendLine(dst, l.name, l.value)
+				dst = l.appendTo(dst)
 			}
 		case fieldUpgrade:
 			if a.status == 101 {
-				dst = appendLine(dst, l.name, l.value)
+				dst = l.appendTo(dst)
 			}
 		case fieldLocation:
 			dst = append(append(dst, l.name...), ": "...)
@@ -165,11 +167,11 @@ func (s *snapshot) appendAnswerHead(dst []byte, x *exchange, r *route, a *answer
 			// It would let one app's worker reach beyond its own path.
 		case fieldAccessControl:
 			if !dropCORS {
-				dst = appendLine(dst, l.name, l.value)
+				dst = l.appendTo(dst)
 			}
 		default:
 			if !l.field.hopByHop() {
-				dst = appendLine(dst, l.name, l.value)
+				dst = l.appendTo(dst)
 			}
 		}
 	}

@@ -1,15 +1,12 @@
 package fastproxy
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-
-	"github.com/valyala/fasthttp"
 
 	"fastproxy/fastproxy/loop"
 	"fastproxy/fastproxy/upstream"
@@ -37,8 +34,6 @@ type lane struct {
 	errands   []*errand // to be used again
 	head      []byte    // room for a head that is written at once
 	ids       string    // request ids not given out yet
-	agreed    headParser
-	request   fasthttp.RequestHeader
 	counts    answerCounts
 }
 
@@ -52,7 +47,6 @@ func newLane(p *Proxy, l *loop.Loop) *lane {
 	return &lane{
 		p: p, loop: l, emptied: make(chan struct{}),
 		spares: make(map[*upstream.Backend]*spares), head: make([]byte, 0, 2*maxHeadBytes),
-		agreed: headParser{Reader: bufio.NewReaderSize(nil, maxHeadBytes)},
 		counts: p.metrics.newAnswerCounts(),
 	}
 }
@@ -164,11 +158,6 @@ func (l *lane) newID() string {
 	id := l.ids[:idBytes]
 	l.ids = l.ids[idBytes:]
 	return id
-}
-
-// agrees has fasthttp's parser read the same head, as exchange.parse does.
-func (l *lane) agrees(h *head) bool {
-	return l.agreed.reads(&l.request, h)
 }
 
 // takeErrand returns an errand that is nobody's.

@@ -161,6 +161,7 @@ func (p *Proxy) answerStatus(x *exchange, status int) {
 // refuseHead answers a head that the scan refused. Nothing of it is trusted,
 // not even what kind of answer it wants, and nothing follows it.
 func (p *Proxy) refuseHead(x *exchange, err *scanError) {
+	clear(x.head.lines)
 	x.head = head{lines: x.head.lines[:0]}
 	x.body = bodyReader{}
 	x.closing = true

@@ -1,6 +1,9 @@
 package fastproxy
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Limits of a request head.
 const (
@@ -66,7 +69,7 @@ func scan(raw []byte, h *head) *scanError {
 		if len(h.lines) == maxHeaderLines {
 			return errTooManyLines
 		}
-		if err := scanLine(text, h); err != nil {
+		if err := scanLine(text, rest, h); err != nil {
 			return err
 		}
 		rest = after
@@ -82,12 +85,33 @@ func cutLine(b []byte) (text, rest []byte, err *scanError) {
 		return nil, nil, errBareLF
 	}
 	text = b[:i-1]
-	for _, c := range text {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return nil, nil, errControl
-		}
+	if hasControl(text) {
+		return nil, nil, errControl
 	}
 	return text, b[i+1:], nil
+}
+
+// hasControl reports a control byte other than a tab.
+func hasControl(b []byte) bool {
+	for len(b) >= 8 && !suspect(binary.LittleEndian.Uint64(b)) {
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+// suspect reports whether one of eight bytes may be a control byte: below 0x20,
+// or 0x7f. It may be wrong about a byte behind such a one, never about the
+// first. Most lines are 60 bytes; one at a time they took a third of scan.
+func suspect(eight uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	below := (eight - 0x20*ones) &^ eight & highs
+	del := eight ^ 0x7f*ones
+	return below|(del-ones)&^del&highs != 0
 }
 
 func scanRequestLine(raw []byte, h *head) (rest []byte, err *scanError) {
@@ -125,15 +149,16 @@ func scanRequestLine(raw []byte, h *head) (rest []byte, err *scanError) {
 	return rest, nil
 }
 
-func scanLine(text []byte, h *head) *scanError {
+func scanLine(text, rest []byte, h *head) *scanError {
 	if text[0] == ' ' || text[0] == '\t' {
 		return errFold
 	}
 	name, value, ok := bytes.Cut(text, []byte{':'})
-	if !ok || !isToken(name) { // a space before the colon makes the name no token
+	f, token := fieldOf(name)
+	if !ok || !token { // a space before the colon makes the name no token
 		return errName
 	}
-	l := line{name: name, value: trimSpace(value), field: fieldOf(name)}
+	l := newLine(name, value, f, rest)
 	h.lines = append(h.lines, l)
 	switch l.field {
 	case fieldHost:

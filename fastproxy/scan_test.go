@@ -46,7 +46,7 @@ func TestScanReadsWhatBrowsersSend(t *testing.T) {
 		h.hasBody() || h.close || h.upgrade || h.expect || h.connNames {
 		t.Errorf("%+v", h)
 	}
-	if l := h.lines[5]; string(l.name) != "Upgrade-Insecure-Requests" || string(l.value) != "1" || l.field != fieldOther {
+	if l := h.lines[5]; string(l.name) != "Upgrade-Insecure-Requests" || string(l.value) != "1" || l.field != fieldOrdinary {
 		t.Errorf("%s: %s (%d)", l.name, l.value, l.field)
 	}
 }
@@ -242,6 +242,21 @@ func asFasthttpReads(t *testing.T, raw []byte, h *head) {
 		}
 		if got := rh.Peek(string(l.name)); string(got) != string(l.value) {
 			t.Errorf("%.300q: fasthttp: %s: %q, scan %q", raw, l.name, got, l.value)
+		}
+	}
+}
+
+func TestControlBytesAreFoundWhereverTheyStand(t *testing.T) {
+	for length := range 40 {
+		for at := range length {
+			for c := range 256 {
+				b := bytes.Repeat([]byte{"a\t\x80\xff ~"[(length+c)%6]}, length)
+				b[at] = byte(c)
+				want := c < ' ' && c != '\t' || c == 0x7f
+				if got := hasControl(b); got != want {
+					t.Fatalf("%q: %v, want %v", b, got, want)
+				}
+			}
 		}
 	}
 }

@@ -83,25 +83,29 @@ func removeStaleSocket(path string) error {
 	return os.Remove(path)
 }
 
-// accept serves the connections of one listener until it is closed.
+// accept serves the connections of one listener until it is closed. One for
+// which there is no room is held until there is: a place taken before somebody
+// comes would be missing at the other listeners.
 func (p *Proxy) accept(l net.Listener) {
 	var failed error
-	for p.room.await(p.stopping) {
+	for {
 		nc, err := l.Accept()
-		if err != nil {
-			p.room.leave()
-		}
 		switch {
 		case err == nil:
 			failed = nil
 			boundUnsent(nc)
-			if !p.conns.serve(&conn{p: p, inbox: inbox{nc: nc}, peer: peerAddr(nc)}, -1) {
+			if !p.room.await(p.stopping) {
+				nc.Close()
+			} else if !p.conns.serve(&conn{p: p, inbox: inbox{nc: nc}, peer: peerAddr(nc)}, -1) {
 				nc.Close()
 				p.room.leave()
 			}
 		case errors.Is(err, net.ErrClosed):
 			return
 		case p.room.starved(err):
+			if p.room.await(p.stopping) {
+				p.room.leave()
+			}
 		default:
 			if failed == nil {
 				p.acceptFailed(err)

@@ -1,6 +1,8 @@
 package fastproxy
 
 import (
+	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,14 +15,6 @@ func bothEngines(t *testing.T, f func(t *testing.T, engine Engine)) {
 			t.Run(string(engine), func(t *testing.T) { f(t, engine) })
 		}
 	}
-}
-
-// mayEnter is how many acceptors may have entered for the next to come.
-func mayEnter(engine Engine) int64 {
-	if engine == EnginePortable {
-		return 1
-	}
-	return 0
 }
 
 // waits finds that a client gets no answer, as far as that can be found.
@@ -80,7 +74,7 @@ func TestWhoComesToAFullProxyWaitsAndNobodyElseNotices(t *testing.T) {
 		later.wantAnswer("200 OK")
 		late.close()
 		later.close()
-		d.eventually("everybody to leave", func() bool { return d.room.clients.Load() <= mayEnter(engine) && d.room.held.Load() == 0 })
+		d.eventually("everybody to leave", func() bool { return d.room.clients.Load() == 0 && d.room.held.Load() == 0 })
 		d.room.passTime()
 		if m := d.ops(t, "/metrics").body; !strings.Contains(m, "fastproxy_accept_paused 0\n") || !strings.Contains(m, "fastproxy_accept_pauses_total 1\n") {
 			t.Errorf("metrics are %s", m)
@@ -93,13 +87,13 @@ func TestWhoComesToAFullProxyWaitsAndNobodyElseNotices(t *testing.T) {
 }
 
 // TestEveryOneWhoEnteredLeaves has connections end in every way there is, where
-// there is room for two.
+// there is room for one.
 func TestEveryOneWhoEnteredLeaves(t *testing.T) {
 	bothEngines(t, func(t *testing.T, engine Engine) {
-		d := startDoor(t, map[string]string{"MAX_CONNECTIONS": "2", "ENGINE": string(engine)}, quickly)
+		d := startDoor(t, map[string]string{"MAX_CONNECTIONS": "1", "ENGINE": string(engine)}, quickly)
 		end := func(what string) {
 			t.Helper()
-			d.eventually("nobody to be inside after "+what, func() bool { return d.room.clients.Load() <= mayEnter(engine) && d.room.held.Load() <= 1 })
+			d.eventually("nobody to be inside after "+what, func() bool { return d.room.clients.Load() == 0 && d.room.held.Load() <= 1 })
 		}
 		d.dial().close()
 		end("nothing")
@@ -153,7 +147,7 @@ func TestEveryOneWhoEnteredLeaves(t *testing.T) {
 		s.head()
 		s.say(switching)
 		c.want(switched)
-		if n := d.room.clients.Load(); n < 1 || n > 1+mayEnter(engine) {
+		if n := d.room.clients.Load(); n != 1 {
 			t.Errorf("a tunnel counts as %d", n)
 		}
 		s.close()
@@ -175,5 +169,24 @@ func TestAFullProxyStops(t *testing.T) {
 		d.stop()
 		inside.wantGone()
 		late.wantGone()
+	})
+}
+
+func TestAListenerThatWaitsTakesNoPlace(t *testing.T) {
+	bothEngines(t, func(t *testing.T, engine Engine) {
+		socket := filepath.Join(t.TempDir(), "x.sock")
+		d := startDoor(t, map[string]string{"MAX_CONNECTIONS": "1", "ENGINE": string(engine), "LISTEN": "127.0.0.1:0," + socket}, nil)
+		for range 3 {
+			for _, a := range d.Addrs() {
+				nc, err := net.Dial(a.Network(), a.String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := newPeer(t, "client", nc)
+				c.say(d.request("GET /.fastproxy/session"))
+				c.wantAnswer("200 OK")
+				c.close()
+			}
+		}
 	})
 }

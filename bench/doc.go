@@ -13,12 +13,13 @@
 // # Files
 //
 //	result.go options.go options_sessions.go live.go   what goes in and comes out
-//	client.go fleet.go conn.go frame.go …              the event-driven client
+//	client.go fleet.go conn.go frame.go tls.go …       the event-driven client
+//	talk.go churn.go asking.go                         what it says, to whom and when
 //	visitor.go signin.go form.go …                     a browser, as far as HTTP goes
 //	recording.go replay.go sockjs.go record.go …       shinyloadtest's recordings
 //	plan.go scenario.go                                a comparison, as it is written down
 //	compare.go stage.go program.go foreign.go          … and as it is run
-//	comparison.go table.go                             … and what it comes to
+//	comparison.go table.go gates.go benchmarks.go      … and what it comes to
 //	progress.go summary.go report.go output.go         for people, and as JSON
 //	figures.go units.go                                how figures are named and written
 //	report/                                            the page, with uPlot in it

@@ -122,7 +122,7 @@ func browse(t *testing.T, file string, more []string) string {
 				return
 			}
 			request, err := bufio.NewReader(c).ReadString('\n')
-			if err == nil && !regexp.MustCompile(`^\S+ (http://)?[a-z0-9]+\.google(apis)?\.com[:/]`).MatchString(request) {
+			if err == nil && !regexp.MustCompile(`^\S+ (http://)?[a-z0-9-]+\.google(apis)?\.com[:/]`).MatchString(request) {
 				calls <- request
 			}
 			c.Close()

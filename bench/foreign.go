@@ -41,7 +41,7 @@ func (s *stage) effort() effort {
 }
 
 // quietLook is how long others must have been quiet before a run begins.
-const quietLook = time.Second
+const quietLook = 500 * time.Millisecond
 
 // awaitQuiet waits until others leave the machine alone, or patience ends.
 func (s *stage) awaitQuiet(ctx context.Context, live *Live) {

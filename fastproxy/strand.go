@@ -126,8 +126,7 @@ func (l *lane) dial(b *upstream.Backend) *strand {
 	}
 	fd, err := loop.Connect(addr, netip.Addr{})
 	if err != nil {
-		b.Gone()
-		return nil
+		return nil // a worker finds out why
 	}
 	st := &strand{lane: l, spares: l.sparesOf(b)}
 	if st.key, err = l.loop.Watch(fd, st); err != nil {

@@ -1,0 +1,67 @@
+package fastproxy
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strings"
+	"testing"
+)
+
+// needLanes skips where goroutines carry everything.
+func needLanes(t testing.TB, p *testProxy) {
+	t.Helper()
+	if len(p.lanes) == 0 {
+		t.Skip("the portable engine has no lanes")
+	}
+}
+
+// answerBytes answers every head on a connection in the same way, without
+// allocating.
+func answerBytes(c net.Conn, answer []byte) {
+	buf := make([]byte, 64<<10)
+	for n := 0; ; {
+		k, err := c.Read(buf[n:])
+		if err != nil {
+			return
+		}
+		if n += k; bytes.HasSuffix(buf[:n], []byte("\r\n\r\n")) {
+			n = 0
+			c.Write(answer)
+		}
+	}
+}
+
+func TestARequestOnALaneAllocatesNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	answer := []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 512\r\nDate: Sat, 21 Nov 2026 20:00:00 GMT\r\n\r\n" + strings.Repeat("x", 512))
+	s := startBackend(t, func(c net.Conn) { answerBytes(c, answer) })
+	p := startProxy(t, s.env(), "")
+	needLanes(t, p)
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	request := []byte("GET /reports/app/shared/x.js HTTP/1.1\r\nHost: localhost:3000\r\n" + strings.Join(browserLines, "\r\n") + "\r\nCookie: " + p.tina(t) + "\r\n\r\n")
+	got := make([]byte, len(answer))
+	once := func() {
+		if _, err := c.Write(request); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 200 { // what is kept for use again is made
+		once()
+	}
+	if allocs := testing.AllocsPerRun(2000, once); allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+	if n := p.figure(t, "fastproxy_engine_requests_total", "engine", "loop"); n < 2000 {
+		t.Errorf("%v requests were answered by a lane", n)
+	}
+}

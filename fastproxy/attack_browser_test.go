@@ -26,7 +26,7 @@ type theatre struct {
 // fields, service workers, openers, and the other site is no sibling. Under a
 // domain, by plain http, it is one: cookies go along with what it asks for, and
 // Chromium says less.
-func (w *assault) theatre(t *testing.T, siblings bool, s settings) *theatre {
+func (w *assault) theatre(t *testing.T, siblings bool, s settings, yaml string) *theatre {
 	t.Helper()
 	th := &theatre{siege: newSiege(t, w.bin), browser: w.chromium(), site: startWitness(t, evilPage)}
 	th.evil = fmt.Sprint("http://evil.localhost:", th.site.port)
@@ -35,7 +35,7 @@ func (w *assault) theatre(t *testing.T, siblings bool, s settings) *theatre {
 		th.origin, th.evil = "http://front.attack.test:"+port, fmt.Sprint("http://evil.attack.test:", th.site.port)
 	}
 	th.shiny.answer = hostileApp
-	th.begin(s, "")
+	th.begin(s, strings.ReplaceAll(yaml, "{shiny}", fmt.Sprint(th.siege.shiny.port)))
 	return th
 }
 
@@ -86,6 +86,11 @@ func hostileApp(rw http.ResponseWriter, r *http.Request) {
 			rw.Header().Set("Access-Control-Allow-Credentials", "true")
 		}
 		rw.Header().Set("Content-Type", "text/html")
+		for _, l := range strings.Split(r.URL.Query().Get("says"), "\n") { // whatever its author likes
+			if name, value, ok := strings.Cut(l, ": "); ok {
+				rw.Header().Add(name, value)
+			}
+		}
 		for _, c := range []string{"fastproxy_session=planted; Path=/", "fastproxy_form=planted; Path=/", "=fastproxy_session=planted; Path=/", "__Host-fastproxy_session=planted; Path=/; Secure"} {
 			rw.Header().Add("Set-Cookie", c)
 		}
@@ -156,8 +161,8 @@ func framesOf(t *testing.T, p *tab, front string) {
 	}
 }
 
-func (w *assault) otherSite(t *testing.T)   { w.otherPage(t, w.theatre(t, false, nil)) }
-func (w *assault) siblingSite(t *testing.T) { w.otherPage(t, w.theatre(t, true, nil)) }
+func (w *assault) otherSite(t *testing.T)   { w.otherPage(t, w.theatre(t, false, nil, "")) }
+func (w *assault) siblingSite(t *testing.T) { w.otherPage(t, w.theatre(t, true, nil, "")) }
 
 // otherPage does from another site, with kim signed in, whatever a page can.
 func (w *assault) otherPage(t *testing.T, th *theatre) {

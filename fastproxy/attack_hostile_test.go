@@ -4,6 +4,7 @@ package fastproxy_test
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -11,7 +12,7 @@ import (
 // hostile does from an app of this very origin whatever its page can: it
 // learns who is there, and changes nothing.
 func (w *assault) hostile(t *testing.T) {
-	th := w.theatre(t, false, nil)
+	th := w.theatre(t, false, nil, "")
 	kim := th.signedIn(t)
 	sam := th.siege.signedIn("sam", samPassword)
 	sams := jarOf(sam)["fastproxy_session"]
@@ -33,6 +34,19 @@ settled("a worker at login", navigator.serviceWorker.register("/login/../reports
 const w = open("/login"); await new Promise(r => setTimeout(r, 1500)); await settled("a window of ours", (async () => w.closed ? "parted" : "read " + w.document.body.innerHTML)());
 const v = open("/.fastproxy/session"); await new Promise(r => setTimeout(r, 1000)); await settled("another window of ours", (async () => v.closed ? "parted" : "read " + v.document.body.innerHTML)());
 `)
+	// Who parts its own windows in the same way is not parted by that.
+	for _, says := range []string{"Cross-Origin-Opener-Policy: same-origin", "cross-origin-opener-policy: same-origin; report-to=\"x\"\nCross-Origin-Embedder-Policy: none",
+		"Cross-Origin-Opener-Policy: same-origin\nCross-Origin-Embedder-Policy: require-corp; x y", "Cross-Origin-Opener-Policy: same-origin\nCross-Origin-Embedder-Policy: require-corp",
+		"Cross-Origin-Opener-Policy: same-origin-allow-popups", "Cross-Origin-Opener-Policy: unsafe-none"} {
+		p := th.browser.open(t, "kim")
+		p.visit(th.origin + "/reports/hostile/?says=" + url.QueryEscape(says))
+		for path, got := range tries(t, p, th.origin, `const all = ["/login", "/.fastproxy/session"].map(p => [p, open(p)]); await new Promise(r => setTimeout(r, 1500)); for (const [p, w] of all) await settled(p, (async () => !w || w.closed ? "parted" : "read " + w.document.body.innerHTML)());`) {
+			if got != "parted" {
+				t.Errorf("with %s a window of %s: found %.100q", says, path, got)
+			}
+		}
+	}
+	th.stays(t, kim, "an app's windows")
 	for name, want := range map[string]string{
 		"session": `"user": "passwd:kim"`, "own socket": "an app's page", "socket": "open an R session", // what is an app's is an app's
 		"login": "read 401", "login as a page": "read 401", "logout": "read 403", "logout by POST": "read 403", "password": "read 403",
@@ -101,6 +115,34 @@ const v = open("/.fastproxy/session"); await new Promise(r => setTimeout(r, 1000
 		q.visit(th.origin + path)
 		if got := q.text("body"); !strings.Contains(got, want) {
 			t.Errorf("with the app's worker %s shows %.80q, want %q", path, got, want)
+		}
+	}
+}
+
+// rootApp has the hostile app at "/", beside our own pages: a worker of its own
+// would answer for them.
+func (w *assault) rootApp(t *testing.T) {
+	th := w.theatre(t, false, nil, "mounts:\n  - {path: /, upstream: [\"http://127.0.0.1:{shiny}\"], allow: signed_in}\n")
+	kim := th.browser.open(t, "root")
+	kim.visit(th.origin + "/x/")
+	fillPassword(kim, "kim", kimPassword)
+	kim.await("body", "an app's page")
+	found := tries(t, kim, th.origin, `
+for (const [name, script, scope] of [["all", "/sw.js", "/"], ["login", "/sw.js", "/login"], ["ours", "/sw.js?x", "/.fastproxy/"], ["by a detour", "/x/../sw.js", "/"], ["by another", "/x/..%2fsw.js", "/"], ["its own", "/x/sw.js", "/x/"]])
+  await settled(name, navigator.serviceWorker.register(script, { scope }).then(() => "registered"));`)
+	for name, got := range found {
+		if want := map[bool]string{true: "registered", false: "blocked"}[name == "its own"]; !strings.HasPrefix(got, want) {
+			t.Errorf("a worker for %s: %q, want %s", name, got, want)
+		}
+	}
+	if len(found) != 6 {
+		t.Errorf("only %v came to an end", found)
+	}
+	for _, path := range []string{"/login", "/.fastproxy/session", "/callback"} {
+		p := th.browser.open(t, "root")
+		p.visit(th.origin + path)
+		if got := p.text("body"); strings.Contains(got, "the worker's") {
+			t.Errorf("%s is the worker's", path)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 // planted has a sibling domain set cookies for us, which plain http cannot
 // forbid, and then try to sign a visitor in as somebody else.
 func (w *assault) planted(t *testing.T) {
-	th := w.theatre(t, true, nil)
+	th := w.theatre(t, true, nil, "")
 	attacker := th.guest()
 	token := attacker.form()
 	form := jarOf(attacker)[formCookie]

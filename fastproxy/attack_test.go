@@ -39,6 +39,7 @@ func TestAttack(t *testing.T) {
 		{sentence: "ATextStaysATextInChromium", long: true, run: w.onScreen},
 		{sentence: "NoAddressLeadsElsewhereInChromium", long: true, run: w.inTheBar},
 		{sentence: "AHostileAppLearnsWhoIsThereAndNoMore", long: true, run: w.hostile},
+		{sentence: "AHostileAppBesideOurPagesIsNotTheirWorker", long: true, run: w.rootApp},
 		{sentence: "StateIsNobodyElses", run: w.state},
 		{sentence: "GuessersWaitAndNobodyIsLockedOut", run: w.guessers},
 		{sentence: "DearPasswordLinesAreRefused", run: w.dearLines},

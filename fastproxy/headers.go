@@ -165,6 +165,8 @@ func (s *snapshot) appendAnswerHead(dst []byte, x *exchange, r *route, a *answer
 			dst = r.appendSetCookie(dst, l)
 		case fieldServiceWorkerAllowed:
 			// It would let one app's worker reach beyond its own path.
+		case fieldOther:
+			dst = a.appendOther(dst, l)
 		case fieldAccessControl:
 			if !dropCORS {
 				dst = l.appendTo(dst)
@@ -175,6 +177,7 @@ func (s *snapshot) appendAnswerHead(dst []byte, x *exchange, r *route, a *answer
 			}
 		}
 	}
+	dst = x.head.confineWorker(dst)
 	switch {
 	case a.status == 101:
 		dst = append(dst, "Connection: Upgrade\r\n"...)

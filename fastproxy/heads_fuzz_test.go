@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,8 @@ func FuzzAnswerHeadEdits(f *testing.F) {
 	}
 	f.Add([]byte("HTTP/1.1 200 OK\r\nSet-Cookie: fastproxy_session=x\r\nSet-Cookie: =fastproxy_form=y; Path=/x\r\nSet-Cookie: a=1; Path=/b\r\nLocation: http://shiny:3838/x\r\n"+
 		"Access-Control-Allow-Origin: *\r\nService-Worker-Allowed: /\r\nConnection: close\r\n\r\n"), byte(1))
+	f.Add([]byte("HTTP/1.1 200 OK\r\nNEL: {}\r\nreport-to: {}\r\nAlt-Svc: h3=\":443\"\r\nClear-Site-Data: \"*\"\r\nX-Accel-Redirect: /x\r\nX-Sendfile: /etc/passwd\r\n"+
+		"Cross-Origin-Opener-Policy: same-origin ; report-to=\"x\"\r\nConnection: x, nel\r\n\r\n"), byte(0))
 	s, x, r := headExchange(f)
 	f.Fuzz(func(t *testing.T, raw []byte, kind byte) {
 		var a answerHead
@@ -111,6 +114,14 @@ func FuzzAnswerHeadEdits(f *testing.F) {
 			if name, _, _ := strings.Cut(strings.TrimLeft(c, " \t="), "="); strings.HasPrefix(strings.ToLower(name), "fastproxy_") {
 				t.Errorf("%q: the client gets %s", raw, c)
 			}
+		}
+		for _, name := range []string{"Nel", "Report-To", "Alt-Svc", "Clear-Site-Data", "X-Sendfile", "X-Accel-Redirect"} {
+			if resp.Header[name] != nil {
+				t.Errorf("%q became %q", raw, head)
+			}
+		}
+		if p := resp.Header["Cross-Origin-Opener-Policy"]; len(p) == 1 && strings.TrimSpace(strings.SplitN(p[0], ";", 2)[0]) == "same-origin" && !slices.ContainsFunc(resp.Header["Cross-Origin-Embedder-Policy"], func(v string) bool { return v == "require-corp" || v == "credentialless" }) {
+			t.Errorf("%q became %q", raw, head)
 		}
 		if resp.Header.Get("Service-Worker-Allowed") != "" || r.kind.IsSockJS() && resp.Header.Get("Access-Control-Allow-Credentials") != "" && resp.Header.Get("Access-Control-Allow-Origin") != "https://shiny.example.org" {
 			t.Errorf("%q became %q", raw, head)

@@ -44,6 +44,8 @@
 //	mailbox.go        what other goroutines want done
 //	poller_linux.go   epoll, the wake-up, the timer; how the loop waits
 //	socket_linux.go   non-blocking calls that skip Go's scheduler
+//	pipes.go          pipes that a loop lends: BorrowPipe, ReturnPipe
+//	pipe_linux.go     one pipe: from socket to socket without a copy
 //	unsupported.go    other systems: New says so
 //
 // # Keys

@@ -45,13 +45,14 @@ type Loop struct {
 	agains   []again
 	repeated []again // the ones being called; their memory is used in turn
 	expired  []Key
+	pipes    pipes
 	now      int64
 	stopping bool
 
 	mailbox mailbox
 
 	turns, events, busy atomic.Int64 // written by the loop, read by anybody
-	watched             atomic.Int64
+	watched, spliced    atomic.Int64
 }
 
 // Stats are counts since New.
@@ -60,6 +61,7 @@ type Stats struct {
 	Events  int64         // handler calls for ready descriptors
 	Busy    time.Duration // not waiting; over the time that passed: how loaded it is
 	Watched int           // descriptors now
+	Spliced int64         // bytes that pipes moved, once they were returned
 }
 
 // New returns a loop that watches nothing yet. Whoever does not Run it must
@@ -112,7 +114,7 @@ func (l *Loop) Post(f func()) bool { return l.mailbox.post(f) }
 func (l *Loop) Stats() Stats {
 	return Stats{
 		Turns: l.turns.Load(), Events: l.events.Load(),
-		Busy: time.Duration(l.busy.Load()), Watched: int(l.watched.Load()),
+		Busy: time.Duration(l.busy.Load()), Watched: int(l.watched.Load()), Spliced: l.spliced.Load(),
 	}
 }
 
@@ -206,6 +208,7 @@ func (l *Loop) shut() {
 			l.Close(key)
 		}
 	}
+	l.pipes.close()
 	l.watched.Store(0)
 	l.poll.close()
 }

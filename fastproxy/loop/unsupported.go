@@ -41,3 +41,20 @@ func Accept(listener int) (fd int, peer netip.AddrPort, err error) { return -1, 
 func SocketError(fd int) error                                     { return errSystem }
 func ResetOnClose(fd int) error                                    { return errSystem }
 func CloseFD(int)                                                  {}
+
+// ErrNoSplice is what a Pipe says where there is no splice.
+var ErrNoSplice = errors.New("loop: splice: not possible here")
+
+// Pipe does not exist on this system: BorrowPipe answers nil.
+type Pipe struct {
+	held    int32
+	refused bool
+	drained int64
+}
+
+func newPipe() *Pipe                            { return nil }
+func (*Pipe) close()                            {}
+func (*Pipe) Held() int                         { return 0 }
+func (*Pipe) Fill(from, limit int) (int, error) { return 0, ErrNoSplice }
+func (*Pipe) Drain(to int) (int, error)         { return 0, ErrNoSplice }
+func (*Pipe) Take(b []byte) (int, error)        { return 0, ErrNoSplice }

@@ -9,16 +9,20 @@
 //
 // # Files
 //
-//	relay.go     Relay: Join, Drain, Stats; the list of tunnels
-//	tunnel.go    Tunnel: Start, Close, the end of one
-//	ending.go    who ended a tunnel
-//	scanner.go   where frames begin
-//	portable.go  the engine that carries, with goroutines
-//	pump.go      one direction of it
-//	leg.go       one connection: how it is closed, half-closed, reset
-//	source*.go   how a leg is read without a buffer while it is silent
-//	looped*.go   the engine that carries in event loops: a tunnel of it
-//	way_linux.go one direction of that
+//	relay.go        Relay: Join, Drain, Stats; the list of tunnels
+//	tunnel.go       Tunnel: Start, Close, the end of one
+//	ending.go       who ended a tunnel
+//	scanner.go      where frames begin
+//	portable.go     the engine that carries, with goroutines
+//	pump.go         one direction of it
+//	leg.go          one connection: how it is closed, half-closed, reset
+//	source*.go      how a leg is read without a buffer while it is silent
+//	looped*.go      the engine that carries in event loops: a tunnel of it
+//	way_linux.go    one direction of that
+//	bulk_linux.go   large frames in it, moved by splice(2)
+//	hold_linux.go   what waits in it for a slow reader
+//	words_linux.go  the farewell in it
+//	over_linux.go   how it ends
 //
 // # Engines
 //

@@ -83,11 +83,7 @@ func backendResetsWhileBytesWait(w *world) {
 	w.untilSettled(w.backend)
 	reset(w.backend)
 	w.write(w.client, []byte("and nobody can take this"))
-	w.until("the relay knows", func() bool {
-		w.tunnel.mu.Lock()
-		defer w.tunnel.mu.Unlock()
-		return w.tunnel.ending.by == ByBackend
-	})
+	w.until("the relay knows", func() bool { return w.tunnel.endedBy() == ByBackend })
 	got := make([]byte, len(all))
 	if n, err := io.ReadFull(w.client, got); err != nil {
 		w.Fatalf("read %d of %d bytes: %v", n, len(all), err)
@@ -109,11 +105,7 @@ func resetBehindBytes(w *world) {
 	w.write(w.backend, all)
 	w.until("the relay has written it all", func() bool { return w.relay.Stats().BackendBytes == uint64(len(all)) })
 	reset(w.backend)
-	w.until("the relay knows", func() bool {
-		w.tunnel.mu.Lock()
-		defer w.tunnel.mu.Unlock()
-		return w.tunnel.ending.by == ByBackend
-	})
+	w.until("the relay knows", func() bool { return w.tunnel.endedBy() == ByBackend })
 	w.wantRest(w.client, all)
 	w.client.Close()
 	w.wantOver(ByBackend, "reset")

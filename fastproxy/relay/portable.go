@@ -9,8 +9,9 @@ import (
 // connection: two goroutines for a tunnel, parked while nothing happens.
 func portable(o Options) engine {
 	pool := newBuffers(o.Buffer)
-	return func(t *Tunnel, c, b Leg) (carrier, error) {
-		p := &pair{t: t}
+	return func(c, b Leg) (*Tunnel, error) {
+		p := new(pair)
+		p.t.carrier = p
 		for s, in := range [2]Leg{c, b} {
 			if err := tune(in.Conn, o.KeepAlive); err != nil {
 				return nil, fmt.Errorf("%s: %w", side(s), err)
@@ -22,14 +23,14 @@ func portable(o Options) engine {
 			p.legs[s] = leg{conn: in.Conn, src: src}
 			p.pumps[s].init(p, side(s), in)
 		}
-		return p, nil
+		return &p.t, nil
 	}
 }
 
 // pair is a tunnel of the portable engine: two legs and, named by the side it
 // reads, a pump for each direction.
 type pair struct {
-	t     *Tunnel
+	t     Tunnel
 	legs  [2]leg
 	pumps [2]pump
 

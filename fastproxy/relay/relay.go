@@ -12,7 +12,9 @@ import (
 // Options are a Relay's. The zero Options are usable.
 type Options struct {
 	// Buffer is how many bytes one direction of one tunnel may hold while
-	// they wait for a slow reader. Default 32 KiB.
+	// they wait for a slow reader. Default 32 KiB. What waits in the middle of
+	// a large frame may wait in a pipe instead, in the kernel: 256 KiB at most,
+	// of 64 pipes at most for each loop.
 	Buffer int
 	// CloseWait is how long a tunnel that is being closed may take: for the
 	// rest of a frame, for the last words, for the other side to hang up.
@@ -73,8 +75,9 @@ type Relay struct {
 	drained  chan struct{} // closed, once, when draining and no tunnel is left
 }
 
-// engine makes what carries one tunnel. It takes over nothing when it fails.
-type engine func(t *Tunnel, client, backend Leg) (carrier, error)
+// engine makes a tunnel with what carries it, in one piece of memory. It takes
+// over nothing when it fails.
+type engine func(client, backend Leg) (*Tunnel, error)
 
 // carrier carries the bytes of one tunnel, tells the tunnel what happens to
 // its legs (ended, linger), and calls finish when both are closed, all from
@@ -123,14 +126,13 @@ func (r *Relay) join(client, backend Leg, done func(Stats)) (*Tunnel, error) {
 	if client.Conn == nil || backend.Conn == nil {
 		return nil, errors.New("relay: join: a leg has no connection")
 	}
-	t := &Tunnel{relay: r, began: time.Now(), done: done}
-	c, err := r.engine(t, client, backend)
+	t, err := r.engine(client, backend)
 	if err != nil {
 		return nil, fmt.Errorf("relay: join: %w", err)
 	}
-	t.carrier = c
+	t.relay, t.began, t.done = r, int64(time.Since(epoch)), done
 	if !r.add(t) {
-		c.discard()
+		t.carrier.discard()
 		return nil, ErrDraining
 	}
 	return t, nil

@@ -8,9 +8,9 @@ package relay
 // The zero scanner follows a server; set masked to follow a client. It is
 // owned by whoever carries that direction.
 type scanner struct {
-	left   uint64 // bytes still to come of what stage names
-	length uint64 // of the payload, as far as read
+	left   uint64 // of the payload: bytes still to come; before it its length, as far as read
 	stage  stage
+	need   uint8 // bytes still to come of the extended length or the masking key
 	opcode byte
 	masked bool // set once. RFC 6455 5.1: a client masks every frame, a server none
 	fin    bool
@@ -72,6 +72,22 @@ func (s *scanner) fits(words []byte) bool {
 // hopeless reports that nothing will ever fit again.
 func (s *scanner) hopeless() bool { return s.stage >= closed }
 
+// payloadLeft is how many bytes certainly come before the frame under way is
+// over; 0 where that is not known.
+func (s *scanner) payloadLeft() uint64 {
+	if s.stage != inPayload {
+		return 0
+	}
+	return s.left
+}
+
+// skip takes note of n bytes of payload, fewer than payloadLeft or as many.
+func (s *scanner) skip(n int) {
+	if s.left -= uint64(n); s.left == 0 {
+		s.over()
+	}
+}
+
 // step takes note of at least one byte of p, at most of the rest of the
 // frame, and returns how many it took.
 func (s *scanner) step(p []byte) int {
@@ -81,21 +97,17 @@ func (s *scanner) step(p []byte) int {
 	case atLength:
 		s.second(p[0])
 	case inLength:
-		s.length = s.length<<8 | uint64(p[0])
-		if s.left--; s.left == 0 {
+		s.left = s.left<<8 | uint64(p[0])
+		if s.need--; s.need == 0 {
 			s.extended()
 		}
 	case inMask:
-		if s.left--; s.left == 0 {
+		if s.need--; s.need == 0 {
 			s.payload()
 		}
 	case inPayload:
-		if uint64(len(p)) < s.left {
-			s.left -= uint64(len(p))
-			return len(p)
-		}
-		n := int(s.left)
-		s.over()
+		n := int(min(uint64(len(p)), s.left))
+		s.skip(n)
 		return n
 	}
 	return 1
@@ -120,19 +132,19 @@ func (s *scanner) first(b byte) {
 
 // second reads MASK and the length, or how long the length is.
 func (s *scanner) second(b byte) {
-	s.length = uint64(b &^ maskBit)
+	s.left = uint64(b &^ maskBit)
 	switch {
 	case (b&maskBit != 0) != s.masked:
 		s.stage = lost
-	case s.length <= maxShort:
+	case s.left <= maxShort:
 		s.lengthRead()
 	case s.opcode&controlBit != 0: // RFC 6455 5.5
 		s.stage = lost
 	default:
-		s.wide = s.length != length16
-		s.stage, s.length, s.left = inLength, 0, 2
+		s.wide = s.left != length16
+		s.stage, s.left, s.need = inLength, 0, 2
 		if s.wide {
-			s.left = 8
+			s.need = 8
 		}
 	}
 }
@@ -141,7 +153,7 @@ func (s *scanner) second(b byte) {
 // form, and the highest bit of 8 clear.
 func (s *scanner) extended() {
 	switch {
-	case !s.wide && s.length <= maxShort, s.wide && (s.length <= 0xffff || s.length>>63 != 0):
+	case !s.wide && s.left <= maxShort, s.wide && (s.left <= 0xffff || s.left>>63 != 0):
 		s.stage = lost
 	default:
 		s.lengthRead()
@@ -150,18 +162,18 @@ func (s *scanner) extended() {
 
 func (s *scanner) lengthRead() {
 	if s.masked {
-		s.stage, s.left = inMask, 4
+		s.stage, s.need = inMask, 4
 		return
 	}
 	s.payload()
 }
 
 func (s *scanner) payload() {
-	if s.length == 0 {
+	if s.left == 0 {
 		s.over()
 		return
 	}
-	s.stage, s.left = inPayload, s.length
+	s.stage = inPayload
 }
 
 // over ends a frame.

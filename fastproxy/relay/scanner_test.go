@@ -108,25 +108,35 @@ func scanned(b []byte, masked bool, cuts []byte) (v verdict) {
 
 func places(b []byte, masked bool, words []byte, next func(int) int) (at []int) {
 	s := scanner{masked: masked}
-	var one scanner // the same bytes through follow
-	one.masked = masked
+	one := scanner{masked: masked}  // the same bytes through follow
+	leap := scanner{masked: masked} // and payload past it, as when it is spliced
 	for pos := 0; ; {
 		if s.fits(words) {
 			at = append(at, pos)
 			if pos < len(b) { // leave this place
 				one.follow(b[pos : pos+1])
+				leap.follow(b[pos : pos+1])
 				pos += s.step(b[pos:])
 			}
 		}
 		if pos == len(b) {
-			if one != s {
-				panic("follow and until disagree")
+			if one != s || leap != s {
+				panic("follow, until and skip disagree")
 			}
 			return slices.Compact(at)
 		}
 		p := b[pos : pos+next(len(b)-pos)]
 		n := s.until(p, words)
 		one.follow(p[:n])
+		for q := p[:n]; len(q) > 0; {
+			if k := int(min(leap.payloadLeft(), uint64(len(q)))); k > 0 {
+				leap.skip(k)
+				q = q[k:]
+				continue
+			}
+			leap.follow(q[:1])
+			q = q[1:]
+		}
 		pos += n
 		if pos == len(b) && !s.fits(words) {
 			return slices.Compact(at)

@@ -26,18 +26,25 @@ type Tunnel struct {
 	relay   *Relay
 	carrier carrier
 	done    func(Stats)
-	began   time.Time
+	began   int64 // ns since epoch
 
 	next, prev *Tunnel // guarded by relay.mu
 
 	farewell atomic.Pointer[Farewell] // set once, by the first Close
 
 	mu      sync.Mutex
-	ending  ending      // guarded by mu
-	timer   *time.Timer // guarded by mu: cuts what takes too long to end
-	started bool        // guarded by mu
-	over    bool        // guarded by mu
+	end     *end // guarded by mu; nil while nothing of it has ended
+	started bool // guarded by mu
+	over    bool // guarded by mu
 }
+
+// end is what a tunnel keeps from when it begins to end.
+type end struct {
+	ending
+	timer *time.Timer // cuts what takes too long; nil while nothing does
+}
+
+var epoch = time.Now() // a time.Time would be 24 bytes a tunnel
 
 // Start lets the bytes flow, pending ones first. Starting again, or after
 // Close, does nothing.
@@ -61,7 +68,7 @@ func (t *Tunnel) Close(f Farewell) {
 	if t.over || !t.farewell.CompareAndSwap(nil, &f) {
 		return
 	}
-	t.ending.close(f.Reason)
+	t.endLocked().close(f.Reason)
 	t.armLocked()
 	if !t.started {
 		t.started = true
@@ -84,7 +91,24 @@ func (t *Tunnel) parting() *Farewell { return t.farewell.Load() }
 func (t *Tunnel) ended(s side, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ending.note(s, err)
+	t.endLocked().note(s, err)
+}
+
+func (t *Tunnel) endLocked() *end {
+	if t.end == nil {
+		t.end = new(end)
+	}
+	return t.end
+}
+
+// endedBy is who has ended it so far, or nobody.
+func (t *Tunnel) endedBy() ClosedBy {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.end == nil {
+		return ""
+	}
+	return t.end.by
 }
 
 // linger gives the tunnel CloseWait to be over.
@@ -95,8 +119,8 @@ func (t *Tunnel) linger() {
 }
 
 func (t *Tunnel) armLocked() {
-	if t.timer == nil && !t.over {
-		t.timer = time.AfterFunc(t.relay.opts.CloseWait, t.carrier.cut)
+	if e := t.endLocked(); e.timer == nil && !t.over {
+		e.timer = time.AfterFunc(t.relay.opts.CloseWait, t.carrier.cut)
 	}
 }
 
@@ -105,11 +129,12 @@ func (t *Tunnel) armLocked() {
 func (t *Tunnel) finish() {
 	t.mu.Lock()
 	t.over = true
-	if t.timer != nil {
-		t.timer.Stop()
+	e := t.endLocked()
+	if e.timer != nil {
+		e.timer.Stop()
 	}
-	s := Stats{Duration: time.Since(t.began)}
-	s.ClosedBy, s.Reason = t.ending.verdict()
+	s := Stats{Duration: time.Since(epoch) - time.Duration(t.began)}
+	s.ClosedBy, s.Reason = e.verdict()
 	t.mu.Unlock()
 
 	s.ClientBytes, s.BackendBytes = t.carrier.carried()

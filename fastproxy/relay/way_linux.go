@@ -1,44 +1,40 @@
 package relay
 
 import (
-	"io"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"fastproxy/fastproxy/loop"
 )
 
-// roundsPerTurn is how often a way that always has more to read is read before
-// the others of its loop get their turn.
-const roundsPerTurn = 4
+// A way that always has more to read lets the others of its loop have their
+// turn after so many reads or bytes.
+const (
+	roundsPerTurn = 4
+	bytesPerTurn  = 256 << 10
+)
 
 // way is one direction of a coupling: what its leg says, carried to the other.
-// It is the loop's handler of that leg, and holds a buffer only while bytes
-// wait for a slow reader.
+// It is the loop's handler of that leg, and holds a buffer or a pipe only
+// while bytes wait for a slow reader.
 type way struct {
-	// set once
-	k       *coupling
-	inspect func(b []byte) (int, *Farewell) // of the Leg that is read
-	fd      int
-	from    side
-	tcp     bool
+	k *coupling // set once
 
-	// owned by the loop
-	key      loop.Key
+	// owned by the loop; of hold and pipe one is nil
+	hold   *hold      // bytes that wait, in memory
+	pipe   *loop.Pipe // bytes that wait, in the kernel
+	passed atomic.Uint64
+	scan   scanner
+
+	fd       int32    // set once
+	key      loop.Key // once watched
 	stage    wayStage
+	end      sinkEnd
+	tcp      bool // set once
 	watched  bool
 	readable bool // the kernel may have more
 	hungUp   bool // an end follows: a short read is not the last
-	shutting bool // the sink's half is closed once nothing waits
-	shut     bool // and now it is
+	large    bool // the last read was: there is much
 	words    bool // what waits is the farewell
-	scan     scanner
-	hold     *[]byte // lent; nil while nothing waits
-	waiting  []byte  // of hold: read and not yet taken
-	pending  []byte  // read before the tunnel began
-
-	passed atomic.Uint64 // written by the loop
 }
 
 type wayStage uint8
@@ -50,24 +46,42 @@ const (
 	ended               // it is at its end; only a reset is still news
 )
 
-func (w *way) init(k *coupling, from side, fd int, tcp bool, in Leg) {
-	w.k, w.from, w.fd, w.tcp, w.inspect = k, from, fd, tcp, in.Inspect
-	w.pending = append([]byte(nil), in.Pending...)
-	w.scan.masked = from == client
+// inspector is what the Leg that is read wants asked, or nil.
+func (w *way) inspector() func(b []byte) (int, *Farewell) {
+	if w.k.inspectors == nil {
+		return nil
+	}
+	return w.k.inspectors[w.from()]
 }
 
-func (w *way) sink() *way { return &w.k.ways[w.from.other()] }
+func (w *way) init(k *coupling, fd int, tcp bool, in Leg) {
+	w.k, w.fd, w.tcp = k, int32(fd), tcp
+	w.scan.masked = w.from() == client
+	if len(in.Pending) > 0 {
+		w.hold = &hold{rest: append([]byte(nil), in.Pending...)}
+	}
+}
+
+// from is the side that is read.
+func (w *way) from() side {
+	if w == &w.k.ways[client] {
+		return client
+	}
+	return backend
+}
+
+func (w *way) sink() *way { return &w.k.ways[w.from().other()] }
 
 // waits reports bytes that the sink has not taken.
-func (w *way) waits() bool { return len(w.waiting) > 0 }
+func (w *way) waits() bool { return w.hold != nil || w.pipe != nil }
 
 // open passes on what was read before, unless the tunnel was closed meanwhile.
 func (w *way) open() {
-	b := w.pending
-	w.pending = nil
 	w.readable = true
-	if len(b) > 0 && w.k.t.parting() == nil {
-		w.pass(b)
+	pending := w.hold
+	w.hold = nil
+	if pending != nil && w.k.t.parting() == nil {
+		w.pass(pending.rest)
 	}
 }
 
@@ -94,19 +108,10 @@ func (w *way) Handle(_ loop.Key, ev loop.Events) {
 	}
 }
 
-// mournReset ends the tunnel when a leg that had closed its half is gone
-// altogether; a read would answer EOF for ever.
-func (w *way) mournReset() {
-	if err := loop.SocketError(w.fd); err != nil {
-		w.k.t.ended(w.from, err)
-		w.k.lost(w.from)
-	}
-}
-
 // turn carries until the source has nothing, the sink has no room, or it is
 // the others' turn.
 func (w *way) turn() {
-	for round := 0; !w.k.over; round++ {
+	for round, bytes := 0, 0; !w.k.over; round++ {
 		if w.stage == carrying && w.k.t.parting() != nil {
 			w.stage = parting
 			w.k.wayStopped()
@@ -120,34 +125,55 @@ func (w *way) turn() {
 		if !w.readable {
 			return
 		}
-		if round == roundsPerTurn {
+		if round >= roundsPerTurn || bytes >= bytesPerTurn {
 			w.k.loop.Again(w.key, loop.Readable)
 			return
 		}
-		w.read()
+		bytes += w.read()
 	}
 }
 
 // flush writes what waits and reports whether nothing does any more.
 func (w *way) flush() bool {
-	for w.waits() {
-		n, err := loop.Write(w.sink().fd, w.waiting)
-		w.count(n)
-		w.waiting = w.waiting[n:]
-		switch {
+	if w.waits() {
+		switch err := w.push(); {
 		case err == loop.ErrAgain:
 			return false
 		case err != nil:
 			w.sinkGone(err)
 			return !w.k.over
 		}
+		w.release()
 	}
-	w.release()
-	if w.shutting {
+	if w.end == shutting {
 		w.closeSink()
 		w.k.closeWhenDone()
 	}
 	return true
+}
+
+// push writes what waits; nil means all.
+func (w *way) push() error {
+	to := int(w.sink().fd)
+	if w.pipe != nil {
+		n, err := w.pipe.Drain(to)
+		w.count(n)
+		if err != loop.ErrNoSplice {
+			return err
+		}
+		if err := w.takeBack(); err != nil {
+			return err
+		}
+	}
+	for len(w.hold.rest) > 0 {
+		n, err := loop.Write(to, w.hold.rest)
+		w.count(n)
+		w.hold.rest = w.hold.rest[n:]
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *way) count(n int) {
@@ -156,26 +182,39 @@ func (w *way) count(n int) {
 	}
 }
 
+// release forgets what waits.
 func (w *way) release() {
 	if w.hold != nil {
-		w.k.engine.pool.put(w.hold)
+		w.k.engine.holds.drop(w.hold)
+		w.hold = nil
 	}
-	w.hold, w.waiting = nil, nil
+	if w.pipe != nil {
+		w.k.loop.ReturnPipe(w.pipe)
+		w.pipe = nil
+	}
 }
 
-// read reads once and does with it what the stage asks.
-func (w *way) read() {
+// read reads once, does with it what the stage asks, and returns how many
+// bytes there were.
+func (w *way) read() int {
+	if w.splices() {
+		if pipe := w.k.loop.BorrowPipe(); pipe != nil {
+			return w.splice(pipe)
+		}
+	}
+	return w.readBytes()
+}
+
+// readBytes reads no more than may wait if the sink turns out to be slow.
+func (w *way) readBytes() int {
 	b := w.k.loop.Scratch()
 	b = b[:min(len(b), w.k.engine.opts.Buffer)]
-	n, err := loop.Read(w.fd, b)
+	n, err := loop.Read(int(w.fd), b)
 	if err != nil {
-		w.readable = false
-		if err != loop.ErrAgain {
-			w.sourceEnds(err)
-		}
-		return
+		w.unreadable(err)
+		return 0
 	}
-	if n < len(b) && !w.hungUp {
+	if w.large = n == len(b); !w.large && !w.hungUp {
 		w.readable = false
 	}
 	switch b = b[:n]; w.stage {
@@ -184,48 +223,22 @@ func (w *way) read() {
 	case parting:
 		w.reach(b)
 	}
+	return n
 }
 
-// sourceEnds takes the end of the source: its half, or all of it.
-func (w *way) sourceEnds(err error) {
-	k, was := w.k, w.stage
-	w.stage = ended
-	k.t.ended(w.from, err)
-	switch {
-	case was == carrying && err == io.EOF:
-		w.closeSink()
-		k.wayStopped()
-	case was == carrying:
-		k.wayStopped()
-		k.lost(w.from)
-	case was == parting:
-		w.closeSink()
+// unreadable takes that a read has brought nothing.
+func (w *way) unreadable(err error) {
+	w.readable = false
+	if err != loop.ErrAgain {
+		w.sourceEnds(err)
 	}
-	if !k.over {
-		k.legSilent()
-	}
-}
-
-// sinkGone takes that nobody takes what the source says: it is read to its
-// end all the same.
-func (w *way) sinkGone(err error) {
-	w.release()
-	w.k.t.ended(w.from.other(), err)
-	if w.stage == carrying {
-		w.k.wayStopped()
-	}
-	if w.stage != ended {
-		w.stage = discarding
-	}
-	w.shutting = false
-	w.k.closeWhenDone()
 }
 
 // pass writes b, which the scanner has not seen; what the sink has no room for
 // waits, and the source is not read meanwhile.
 func (w *way) pass(b []byte) {
-	if w.inspect != nil {
-		n, bye := w.inspect(b)
+	if inspect := w.inspector(); inspect != nil {
+		n, bye := inspect(b)
 		if b = b[:n]; bye != nil {
 			w.k.t.Close(*bye)
 		}
@@ -235,86 +248,12 @@ func (w *way) pass(b []byte) {
 }
 
 func (w *way) write(b []byte) {
-	n, err := loop.Write(w.sink().fd, b)
+	n, err := loop.Write(int(w.sink().fd), b)
 	w.count(n)
 	switch {
 	case err != nil && err != loop.ErrAgain:
 		w.sinkGone(err)
 	case n < len(b):
-		w.keep(b[n:])
+		w.hold = w.k.engine.holds.keep(b[n:])
 	}
-}
-
-// keep holds what the sink has no room for. It fits: a read is no larger.
-func (w *way) keep(b []byte) {
-	if len(b) > w.k.engine.opts.Buffer { // only bytes read before the tunnel began
-		w.waiting = append([]byte(nil), b...)
-		return
-	}
-	w.hold = w.k.engine.pool.get()
-	w.waiting = (*w.hold)[:copy(*w.hold, b)]
-}
-
-// farewell returns the words for the sink.
-func (w *way) farewell() []byte {
-	f := w.k.t.parting()
-	if w.from == client {
-		return f.ToBackend
-	}
-	return f.ToClient
-}
-
-// sayFarewell says the proxy's last words if they fit here, and gives up on
-// them where nothing fits any more; it reports whether either was so.
-func (w *way) sayFarewell() bool {
-	words := w.farewell()
-	switch {
-	case len(words) > 0 && w.scan.fits(words):
-		w.words = true
-		w.stage = discarding
-		w.write(words)
-	case len(words) == 0, w.scan.hopeless(), w.inspect != nil: // the rest of a frame may be just what must not pass
-		w.stage = discarding
-	default:
-		return false
-	}
-	w.shutting = true
-	return true
-}
-
-// reach passes on the rest of what is half through and drops what comes
-// behind it.
-func (w *way) reach(b []byte) {
-	if n := w.scan.until(b, w.farewell()); n > 0 {
-		w.write(b[:n])
-	}
-}
-
-// closeSink tells the sink that nothing more comes, after what was written.
-func (w *way) closeSink() {
-	w.shutting = false
-	if !w.shut {
-		w.shut = true
-		unix.Shutdown(w.sink().fd, unix.SHUT_WR) // an error means that the peer is gone: its reader will say so
-	}
-}
-
-// abort makes the coming close of this leg a reset, as the other's was, and
-// reports whether it may: not while the peer has yet to acknowledge bytes.
-func (w *way) abort() bool {
-	if !w.tcp {
-		return false
-	}
-	n, err := unix.IoctlGetInt(w.fd, unix.SIOCOUTQ) // tcp(7)
-	return err == nil && n == 0 && loop.ResetOnClose(w.fd) == nil
-}
-
-func (w *way) close() {
-	w.release()
-	if w.watched {
-		w.watched = false
-		w.k.loop.Close(w.key)
-		return
-	}
-	unix.Close(w.fd)
 }

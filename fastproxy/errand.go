@@ -90,7 +90,7 @@ func (p *Proxy) isPlain(x *exchange, s *snapshot) bool {
 		return false
 	}
 	x.route.lead(s, &m, h)
-	if x.route.kind.IsSockJS() || !s.ourHost(h.host) && h.isNavigation() {
+	if x.route.kind.IsStream() || s.foreignOrigin(h, &x.route) || !s.ourHost(h.host) && h.isNavigation() {
 		return false
 	}
 	req := s.credentials(x)
@@ -102,7 +102,7 @@ func (p *Proxy) isPlain(x *exchange, s *snapshot) bool {
 	x.decided(&d, req.HasBearer)
 	x.route.decision = d
 	x.route.identity = d.Headers
-	return true
+	return p.enterSockJS(x, s, &x.route, m.Mount.Upstream) == nil
 }
 
 // send writes the request to a strand that waits, or opens one.
@@ -207,6 +207,7 @@ func (e *errand) abort() {
 func (e *errand) hand(failure error) {
 	c := e.caller
 	e.dropStrand()
+	e.leave()
 	c.errand = nil
 	what := loan{bytes: e.raw, failure: failure}
 	if failure != nil {
@@ -220,6 +221,7 @@ func (e *errand) hand(failure error) {
 func (e *errand) finish(next connNext) {
 	l, c := e.lane, e.caller
 	e.dropStrand()
+	e.leave()
 	if e.binding != nil {
 		e.binding.Release()
 	}
@@ -238,6 +240,13 @@ func (e *errand) finish(next connNext) {
 		c.linger(l.p.limits.linger)
 	default:
 		c.end()
+	}
+}
+
+// leave gives back the ids of a SockJS path.
+func (e *errand) leave() {
+	if e.x.route.leave != nil {
+		e.x.route.leave()
 	}
 }
 

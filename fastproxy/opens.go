@@ -8,47 +8,56 @@ import (
 	"fastproxy/fastproxy/shiny"
 )
 
+// socketRefusal is why a SockJS path is not served.
+type socketRefusal struct{ code, title string }
+
+var (
+	errTransportRefused = &socketRefusal{"transport_refused", "This way to connect is not served"}
+	errPlainWebSocket   = &socketRefusal{"plain_websocket", "Only Shiny Server's own sockets are served here"}
+	errEscapedSocket    = &socketRefusal{"escaped_socket", "That address cannot be read"}
+	errUnclearSocket    = &socketRefusal{"unclear_socket", "That address cannot be read"}
+	errSocketOfAnother  = &socketRefusal{"socket_of_another", "That connection is not yours"}
+)
+
 // enterSockJS asks of a SockJS path what its mount's rule does not: that the
 // transport is one that only our own pages can use, that the ids in it are the
 // visitor's own, and, where mounts with different rules share a Shiny Server,
-// that what the client will open is watched. It answers itself and reports
-// false when it refuses.
-func (p *Proxy) enterSockJS(x *exchange, s *snapshot, r *route, upstream string) bool {
+// that what the client will open is watched. It blocks not.
+func (p *Proxy) enterSockJS(x *exchange, s *snapshot, r *route, upstream string) *socketRefusal {
 	path := x.head.path()
 	watched := !s.table.OneForAll(upstream)
 	switch {
 	case r.kind == shiny.KindHTMLFile || r.kind == shiny.KindJSONP || r.kind == shiny.KindJSONPSend:
 		// Any site's page can read these two; no browser in use needs them.
-		return p.refuseSocket(x, "transport_refused", "This way to connect is not served")
+		return errTransportRefused
 	case !r.kind.IsSockJS() && !shiny.UnderSockJS(path):
 		if x.head.upgrade && !s.table.OneRule(upstream) {
 			// Plain R is one app whatever the path, and Shiny Server answers no such upgrade.
-			return p.refuseSocket(x, "plain_websocket", "Only Shiny Server's own sockets are served here")
+			return errPlainWebSocket
 		}
-		return true
+		return nil
 	case bytes.IndexByte(path, '%') >= 0:
-		return p.refuseSocket(x, "escaped_socket", "That address cannot be read")
+		return errEscapedSocket
 	case x.head.upgrade && !r.kind.IsSockJS():
 		// Shiny Server's routes take more than its client sends.
-		return p.refuseSocket(x, "unclear_socket", "That address cannot be read")
+		return errUnclearSocket
 	}
 	ids := shiny.ReadSocketIDs(path)
 	leave, ok := p.sockets.enter(ids, x.principal, x.start)
 	if !ok {
-		return p.refuseSocket(x, "socket_of_another", "That connection is not yours")
+		return errSocketOfAnother
 	}
 	r.leave, r.socket = leave, ids.Session
 	if watched && (x.head.upgrade || string(x.head.method) == "POST") {
 		r.opens = p.watchOpens(x, s, r, upstream, ids.Robust != "")
 	}
-	return true
+	return nil
 }
 
-func (p *Proxy) refuseSocket(x *exchange, code, title string) bool {
-	x.reason = code
-	p.audit(x, audit.Denied, code)
-	p.say(x, message{Status: 403, Code: code, Title: title, Text: "Please reload the page."})
-	return false
+func (p *Proxy) refuseSocket(x *exchange, why *socketRefusal) {
+	x.reason = why.code
+	p.audit(x, audit.Denied, why.code)
+	p.say(x, message{Status: 403, Code: why.code, Title: why.title, Text: "Please reload the page."})
 }
 
 // watchOpens returns the reader of a connection's open commands. It outlives

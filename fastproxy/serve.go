@@ -131,7 +131,8 @@ func (r *route) lead(s *snapshot, m *policy.Match, h *head) {
 
 // toShiny takes an admitted request to Shiny.
 func (p *Proxy) toShiny(x *exchange, s *snapshot, r *route, upstream string) {
-	if !p.enterSockJS(x, s, r, upstream) {
+	if why := p.enterSockJS(x, s, r, upstream); why != nil {
+		p.refuseSocket(x, why)
 		return
 	}
 	defer func() {
@@ -164,15 +165,24 @@ func kindOf(h *head) shiny.Kind {
 // on __sockjs__. Elsewhere SameSite keeps the cookie at home; with
 // COOKIE_SAMESITE=none only this check does.
 func (p *Proxy) refusedOrigin(x *exchange, s *snapshot, r *route) bool {
-	if !x.head.upgrade && !r.kind.IsSockJS() && x.head.safe() {
+	if !s.foreignOrigin(&x.head, r) {
 		return false
 	}
-	for i := range x.head.lines {
-		if l := &x.head.lines[i]; l.field == fieldOrigin && !s.ourOrigin(l.value) {
-			x.reason = "foreign_origin"
-			p.say(x, message{Status: 403, Code: "foreign_origin", Title: "Another site asked for this",
-				Text:     "Only pages of " + s.publicOrigin + " may do this. Please open the app there.",
-				Operator: "If the other site is yours too, set PUBLIC_URL to where people really are, or name it in ALLOWED_ORIGINS."})
+	x.reason = "foreign_origin"
+	p.say(x, message{Status: 403, Code: "foreign_origin", Title: "Another site asked for this",
+		Text:     "Only pages of " + s.publicOrigin + " may do this. Please open the app there.",
+		Operator: "If the other site is yours too, set PUBLIC_URL to where people really are, or name it in ALLOWED_ORIGINS."})
+	return true
+}
+
+// foreignOrigin reports what only our own pages may ask for and another site's
+// does.
+func (s *snapshot) foreignOrigin(h *head, r *route) bool {
+	if !h.upgrade && !r.kind.IsSockJS() && h.safe() {
+		return false
+	}
+	for i := range h.lines {
+		if l := &h.lines[i]; l.field == fieldOrigin && !s.ourOrigin(l.value) {
 			return true
 		}
 	}

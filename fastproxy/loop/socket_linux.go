@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"encoding/binary"
 	"io"
 	"net/netip"
 	"os"
@@ -127,19 +128,42 @@ func listen(fd int, at netip.AddrPort) (on netip.AddrPort, err error) {
 // Accept takes one connection, non-blocking, with TCP_NODELAY; ErrAgain when
 // nobody waits.
 func Accept(listener int) (fd int, peer netip.AddrPort, err error) {
+	var name unix.RawSockaddrAny // unix.Accept4 would make two objects of it
 	for {
-		fd, name, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		switch err {
-		case nil:
-			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-			return fd, addrPort(name), nil
+		size := uint32(unsafe.Sizeof(name))
+		n, _, no := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), uintptr(unsafe.Pointer(&name)), uintptr(unsafe.Pointer(&size)),
+			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch no {
+		case 0:
+			unix.SetsockoptInt(int(n), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+			return int(n), rawAddrPort(&name), nil
 		case unix.EINTR, unix.ECONNABORTED:
 		case unix.EAGAIN:
 			return -1, peer, ErrAgain
 		default:
-			return -1, peer, os.NewSyscallError("accept4", err)
+			return -1, peer, os.NewSyscallError("accept4", no)
 		}
 	}
+}
+
+// rawAddrPort reads a name as the kernel writes it; zero for what is no IP
+// address.
+func rawAddrPort(name *unix.RawSockaddrAny) netip.AddrPort {
+	switch name.Addr.Family {
+	case unix.AF_INET:
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
+		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), bigEndian(in.Port))
+	case unix.AF_INET6:
+		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(name))
+		return netip.AddrPortFrom(netip.AddrFrom16(in.Addr), bigEndian(in.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// bigEndian reads a port that stands in network order.
+func bigEndian(port uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&port))
+	return binary.BigEndian.Uint16(b[:])
 }
 
 // SocketError takes the error that a socket has, such as that of its

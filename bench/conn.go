@@ -153,7 +153,7 @@ func (c *conn) end(cause error) {
 		return
 	}
 	fd := cl.loop.FD(c.key)
-	if was == connLeaving || cause != nil {
+	if was == connLeaving && cause != io.EOF || was != connLeaving && cause != nil {
 		loop.ResetOnClose(fd) // else the port is taken for a minute
 	}
 	cl.loop.Close(c.key)

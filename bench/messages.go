@@ -213,7 +213,10 @@ func (m *messages) control(c *conn, op byte, payload []byte) error {
 			m.answer(c, a, len(payload) == m.sizeOf(a) && bytes.Equal(payload[markSize:], m.filler[markSize:len(payload)]))
 		}
 	case opClose:
-		if c.state == connLeaving {
+		switch cl := m.client; {
+		case c.state == connLeaving && cl.revolving && !cl.closing:
+			return nil // as a browser does, it lets the server end the connection (RFC 6455 §7.1.1)
+		case c.state == connLeaving:
 			c.end(nil)
 			return nil
 		}

@@ -225,6 +225,13 @@ func (c *caller) end() {
 	c.lane.gone()
 }
 
+// vanish forgets the connection, which is a tunnel's.
+func (c *caller) vanish() {
+	c.stage, c.errand = over, nil
+	c.keep(nil)
+	c.lane.gone()
+}
+
 // cut ends the connection and what is under way on it.
 func (c *caller) cut() {
 	if e := c.errand; e != nil {

@@ -26,6 +26,10 @@ func (l *lane) openEntrance(nl net.Listener) error {
 	if err != nil {
 		return err
 	}
+	// What it accepts has these of it.
+	loop.NoDelay(fd)
+	loop.BoundUnsent(fd, maxUnsent)
+	l.p.relay.Tune(fd)
 	d := &entrance{lane: l}
 	if d.key, err = l.loop.Watch(fd, d); err != nil {
 		loop.CloseFD(fd)
@@ -60,7 +64,6 @@ func (d *entrance) Handle(key loop.Key, ev loop.Events) {
 			return
 		}
 		d.failed = false
-		loop.BoundUnsent(fd, maxUnsent)
 		to := l.p.leastBusy(l)
 		if to != l {
 			to.adopt(fd, peer.Addr().Unmap(), nil, connKept)

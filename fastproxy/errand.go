@@ -79,7 +79,7 @@ func (e *errand) start() bool {
 // is what serve would take to forward, by the same questions in the same order.
 func (p *Proxy) isPlain(x *exchange, s *snapshot) bool {
 	h := &x.head
-	if h.hasBody() || h.upgrade || h.expect || !h.safe() || string(h.target) == "*" {
+	if h.hasBody() || h.expect || !h.safe() || string(h.target) == "*" {
 		return false
 	}
 	if s.callbackPath != "" && string(h.path()) == s.callbackPath {
@@ -108,7 +108,7 @@ func (p *Proxy) isPlain(x *exchange, s *snapshot) bool {
 // send writes the request to a strand that waits, or opens one.
 func (e *errand) send() bool {
 	l := e.lane
-	for !e.again {
+	for !e.again && !e.x.head.upgrade {
 		st := l.sparesOf(e.x.route.backend).take()
 		if st == nil {
 			break

@@ -63,11 +63,15 @@ func (e *errand) heads(b []byte, seen int) bool {
 			return false
 		}
 		a := &e.answer
-		if err := scanAnswer(b[at:at+n], a); err != nil || a.status == 101 {
+		if err := scanAnswer(b[at:at+n], a); err != nil || a.status == 101 && !e.x.head.upgrade {
 			e.hand(errAnswerHead)
 			return true
 		}
 		at, seen = at+n, 0
+		if a.status == 101 {
+			e.upgrade(b[at:])
+			return true
+		}
 		if a.status >= 200 {
 			e.keepPart(nil)
 			e.begin(b, at)

@@ -54,13 +54,13 @@ func (p *Proxy) newTunnelEnd(x *exchange, r *route) *tunnelEnd {
 }
 
 // run starts the tunnel, if its session has not ended meanwhile.
-func (e *tunnelEnd) run(t *relay.Tunnel) {
+func (e *tunnelEnd) run(t *relay.Tunnel, start func(*relay.Tunnel)) {
 	e.tunnel.Store(t)
 	if why := e.why.Load(); why != nil { // asked second: End asks for the tunnel second
 		t.Close(e.farewell(*why))
 		return
 	}
-	t.Start()
+	start(t)
 }
 
 // End implements session.Stream.

@@ -49,7 +49,7 @@ func (t *transfer) join() error {
 		done(relay.Stats{ClosedBy: relay.ByProxy, Reason: "cannot join"})
 		return nil
 	}
-	live.run(tunnel)
+	live.run(tunnel, (*relay.Tunnel).Start)
 	return nil
 }
 

@@ -112,6 +112,7 @@ func Listen(at netip.AddrPort) (fd int, on netip.AddrPort, err error) {
 
 func listen(fd int, at netip.AddrPort) (on netip.AddrPort, err error) {
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	NoDelay(fd)
 	if err := unix.Bind(fd, sockaddr(at)); err != nil {
 		return on, os.NewSyscallError("bind", err)
 	}
@@ -125,8 +126,8 @@ func listen(fd int, at netip.AddrPort) (on netip.AddrPort, err error) {
 	return addrPort(name), nil
 }
 
-// Accept takes one connection, non-blocking, with TCP_NODELAY; ErrAgain when
-// nobody waits.
+// Accept takes one connection, non-blocking; ErrAgain when nobody waits. Other
+// options it has of the listener.
 func Accept(listener int) (fd int, peer netip.AddrPort, err error) {
 	var name unix.RawSockaddrAny // unix.Accept4 would make two objects of it
 	for {
@@ -135,7 +136,6 @@ func Accept(listener int) (fd int, peer netip.AddrPort, err error) {
 			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		switch no {
 		case 0:
-			unix.SetsockoptInt(int(n), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 			return int(n), rawAddrPort(&name), nil
 		case unix.EINTR, unix.ECONNABORTED:
 		case unix.EAGAIN:

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -64,8 +65,25 @@ func QuickAck(fd int) {
 
 var one = int32(1)
 
+// KeepAlive has the kernel ask whether somebody is there when a TCP connection
+// was silent for idle, and end it after count unanswered probes, interval
+// apart; spans are whole seconds. Set on a listener it holds for what that
+// accepts.
+func KeepAlive(fd int, idle, interval time.Duration, count int) {
+	set := func(level, option, value int) { unix.SetsockoptInt(fd, level, option, value) }
+	set(unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	set(unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(idle/time.Second))
+	set(unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(interval/time.Second))
+	set(unix.IPPROTO_TCP, unix.TCP_KEEPCNT, count)
+}
+
+// NoDelay has small writes sent at once, on a TCP connection or on all that a
+// listener accepts.
+func NoDelay(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
+
 // BoundUnsent bounds what the kernel holds for the peer beside what is on its
-// way to it (tcp(7), TCP_NOTSENT_LOWAT); an old kernel does without.
+// way to it (tcp(7), TCP_NOTSENT_LOWAT); on a
+// listener, for all that it accepts. An old kernel does without.
 func BoundUnsent(fd, bytes int) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes)
 }

@@ -12,6 +12,9 @@ type leg struct {
 	src  source // used by the pump that reads this leg
 }
 
+// probes that nobody answers end a connection.
+const probes = 4
+
 // tune prepares a connection for a long life: nobody's deadline, and probes
 // that find out when the other end has vanished.
 func tune(conn net.Conn, keepAlive time.Duration) error {
@@ -23,7 +26,7 @@ func tune(conn net.Conn, keepAlive time.Duration) error {
 		return nil
 	}
 	return tcp.SetKeepAliveConfig(net.KeepAliveConfig{
-		Enable: true, Idle: keepAlive, Interval: max(keepAlive/3, time.Second), Count: 4,
+		Enable: true, Idle: keepAlive, Interval: max(keepAlive/3, time.Second), Count: probes,
 	})
 }
 

@@ -21,7 +21,8 @@ func NewOn(loops []*loop.Loop, o Options) *Relay {
 	if len(loops) == 0 {
 		return r
 	}
-	r.engine = newLooped(loops, r).couple
+	r.looped = newLooped(loops, r)
+	r.engine = r.looped.couple
 	return r
 }
 
@@ -166,6 +167,9 @@ func (k *coupling) begin() {
 	}
 	for s := range k.ways {
 		w := &k.ways[s]
+		if w.watched { // adopted
+			continue
+		}
 		key, err := k.loop.Watch(int(w.fd), w)
 		if err != nil {
 			k.t.ended(w.from(), err)

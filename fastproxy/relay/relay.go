@@ -67,6 +67,7 @@ type Relay struct {
 	// set once
 	opts   Options
 	engine engine
+	looped *looped // the engine, if it is that one
 
 	mu       sync.Mutex
 	live     *Tunnel       // guarded by mu: a doubly linked list

@@ -12,8 +12,8 @@ type compareCommand struct {
 
 	File     string   `arg:"" name:"PLAN" help:"YAML: targets and scenarios."`
 	Rounds   int      `placeholder:"N" help:"Instead of the plan's."`
-	Target   []string `placeholder:"NAME" help:"Only these of the plan's targets; the first is the one that others are compared to."`
-	Scenario []string `placeholder:"NAME" help:"Only these of the plan's scenarios."`
+	Target   []string `sep:"none" placeholder:"NAME" help:"Only these of the plan's targets; the first is the one that others are compared to. May be given several times."`
+	Scenario []string `sep:"none" placeholder:"NAME" help:"Only these of the plan's scenarios. May be given several times."`
 	Table    string   `placeholder:"FILE.md" help:"Write the tables too."`
 	Bench    string   `name:"benchmarks" placeholder:"FILE" help:"What go test -bench printed, for the plan's gates."`
 }

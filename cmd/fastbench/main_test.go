@@ -160,3 +160,14 @@ func TestReplayHasTheFlagsOfShinycannon(t *testing.T) {
 		}
 	}
 }
+
+func TestATargetsNameMayHoldAComma(t *testing.T) {
+	plan := filepath.Join(t.TempDir(), "plan.yml")
+	text := "version: 1\ntargets: [{name: 'a, b', url: 'http://127.0.0.1:1/'}]\nscenarios: [{name: s, kind: http, conns: 1, rate: max}]\n"
+	if err := os.WriteFile(plan, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := ends(t, "compare", plan, "--target", "a, b", "--scenario", "x"); code != exitUsage || !strings.Contains(errs, `no scenario "x"`) {
+		t.Errorf("exit %d, %q; want the target found and the scenario not", code, errs)
+	}
+}

@@ -136,10 +136,10 @@ func TestAnIdleTunnelIsSmallAndHasNoGoroutine(t *testing.T) {
 		path func(i int) string
 		most int // bytes
 	}{
-		{"plain", func(int) string { return plainSocket }, 900},
+		{"plain", func(int) string { return plainSocket }, 650},
 		{"sockjs", func(i int) string {
 			return fmt.Sprintf("/reports/app/__sockjs__/n=%018d/%03d/%08d/websocket", i, i, i)
-		}, 1150},
+		}, 850},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := startAudience(t)

@@ -162,11 +162,10 @@ func (e *errand) strandEvent(ev loop.Events) {
 // dialed goes on when the connection is there. If it cannot be made, a worker
 // tries again: it knows names and their other addresses, and what to say.
 func (e *errand) dialed(ev loop.Events) {
-	st := e.strand
 	if ev&(loop.Expired|loop.Failed) == 0 && ev&loop.Writable == 0 {
 		return
 	}
-	if ev&loop.Expired != 0 || loop.SocketError(st.fd()) != nil || !e.ask() {
+	if ev&(loop.Expired|loop.Failed) != 0 || !e.ask() {
 		e.x.route.backend.Gone()
 		e.hand(nil)
 	}

@@ -32,8 +32,8 @@ func (e *errand) upgrade(pending []byte) {
 		return
 	}
 	p.relay.Tune(st.fd())
-	client := relay.Adopted{Key: c.key, TCP: c.peer.IsValid(), HungUp: c.hungUp, Pending: c.kept, Inspect: live.inspector(r.opens)}
-	backend := relay.Adopted{Key: st.key, TCP: true, HungUp: st.hungUp, Pending: pending}
+	client := relay.Adopted{Key: c.key, TCP: c.peer.IsValid(), HungUp: c.hungUp, More: c.readable, Pending: c.kept, Inspect: live.inspector(r.opens)}
+	backend := relay.Adopted{Key: st.key, TCP: true, HungUp: st.hungUp, More: st.readable, Pending: pending}
 	p.metrics.tunnelOpened(live.kind)
 	live.took = uint32(time.Since(x.start).Microseconds())
 	done := live.done(r.leave)

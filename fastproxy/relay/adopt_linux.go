@@ -12,7 +12,8 @@ import (
 type Adopted struct {
 	Key     loop.Key
 	TCP     bool
-	HungUp  bool   // its handler was told of the end
+	HungUp  bool   // its handler was told of the end,
+	More    bool   // or of bytes, and has not read all
 	Pending []byte // as Leg's, and so is Inspect
 	Inspect func(b []byte) (pass int, bye *Farewell)
 }
@@ -48,7 +49,7 @@ func (r *Relay) adopt(l *loop.Loop, legs [2]Adopted, done func(Stats)) (*Tunnel,
 	for s, in := range legs {
 		w := &k.ways[s]
 		w.init(k, l.FD(in.Key), in.TCP, Leg{Pending: in.Pending})
-		w.key, w.watched, w.hungUp = in.Key, true, in.HungUp
+		w.key, w.watched, w.hungUp, w.readable = in.Key, true, in.HungUp, in.More || in.HungUp
 		l.SetHandler(in.Key, w)
 		l.ClearDeadline(in.Key)
 	}

@@ -13,6 +13,7 @@ type Adopted struct {
 	Key     loop.Key
 	TCP     bool
 	HungUp  bool
+	More    bool
 	Pending []byte
 	Inspect func(b []byte) (pass int, bye *Farewell)
 }

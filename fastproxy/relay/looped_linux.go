@@ -176,7 +176,7 @@ func (k *coupling) begin() {
 			k.close()
 			return
 		}
-		w.key, w.watched = key, true
+		w.key, w.watched, w.readable = key, true, true
 	}
 	for s := range k.ways {
 		k.ways[s].open()

@@ -22,6 +22,10 @@ func (w *way) sourceEnds(err error) {
 	k, was := w.k, w.stage
 	w.stage = ended
 	k.t.ended(w.from(), err)
+	if err == io.EOF && k.silent == 1 && !w.waits() && !w.sink().waits() {
+		k.close() // which says what a shutdown would
+		return
+	}
 	switch {
 	case was == carrying && err == io.EOF:
 		w.closeSink()

@@ -77,7 +77,6 @@ func (w *way) waits() bool { return w.hold != nil || w.pipe != nil }
 
 // open passes on what was read before, unless the tunnel was closed meanwhile.
 func (w *way) open() {
-	w.readable = true
 	pending := w.hold
 	w.hold = nil
 	if pending != nil && w.k.t.parting() == nil {

@@ -6,6 +6,7 @@ MAKEFLAGS   += --no-print-directory
 
 REALWORLD := fastproxy/testdata/realworld
 FUZZTIME  ?= 20s
+FLOOD     ?=
 BENCHTIME ?= 1s
 BENCH     ?= .
 # For `make test`: -v, -run …, -short …
@@ -79,9 +80,9 @@ $(REALWORLD)/node_modules/.ready: $(REALWORLD)/package-lock.json
 	touch $@
 
 .PHONY: attack
-attack: tools ## the attack suite alone: every test of fastproxy/attack_*_test.go and the canary (a part of make test)
+attack: tools ## the attack suite alone: fastproxy/attack_*_test.go and the canary (a part of make test); FLOOD=1m keeps each flood up for so long
 	@names=$$(grep -ho '^func Test[A-Za-z0-9_]*' fastproxy/attack_*_test.go fastproxy/canary_test.go | sed 's/^func //' | paste -sd '|'); \
-	go test -count=1 -timeout 20m -run "^($$names)$$" $(TESTFLAGS) ./fastproxy
+	FLOOD=$(FLOOD) go test -count=1 -timeout 60m -run "^($$names)$$" $(TESTFLAGS) ./fastproxy
 
 .PHONY: bench
 bench: ## Go benchmarks (BENCH=regexp BENCHTIME=1s)
@@ -112,15 +113,17 @@ soak: build ## 9,000 tunnels that die and come for SOAK (10m), requests beside t
 	CGO_ENABLED=0 go build -trimpath -o bin/peers ./bench/peers
 	PATH="$(CURDIR)/bin:$$PATH" SOAK=$(SOAK) go test -count=1 -v -timeout 24h -run '^TestSoak$$' ./bench
 
+# What was found worth keeping lies in testdata/fuzz beside each test, and is
+# tried by every `go test`. A release wants make fuzz FUZZTIME=10m.
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (20s) each
+fuzz: ## every fuzz target for FUZZTIME (20s) each; ten minutes before a release
 	@go list -f '{{$$d := .Dir}}{{range .TestGoFiles}}{{$$d}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$d}}/{{.}} {{end}}' ./... | tr ' ' '\n' | \
 	{ xargs -r grep -Ho '^func Fuzz[A-Za-z0-9_]*' || true; } | { \
 		found=0; \
 		while IFS=: read -r file target; do \
 			target=$${target#func }; \
 			echo "--> $$target, $${file#$(CURDIR)/}"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || found=$$((found+1)); \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x "$$(dirname "$$file")" </dev/null || found=$$((found+1)); \
 		done; \
 		if [ $$found -gt 0 ]; then echo "$$found fuzz targets failed; the input is beside the test, under testdata/fuzz/"; exit 1; fi; \
 	}

@@ -46,10 +46,30 @@ var floods = []flood{
 	{name: "IdleAfterOneRequest", opening: "GET /callback HTTP/1.1\r\nHost: localhost\r\n\r\n", each: 20 << 10},
 }
 
+// floodTime is how long a flood is kept up, where FLOOD says so: then each kind
+// has the machine for itself, and who is cut off comes again.
+func floodTime(t testing.TB) time.Duration {
+	said := os.Getenv("FLOOD")
+	if said == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(said)
+	if err != nil {
+		t.Fatalf("FLOOD: %v", err)
+	}
+	return d
+}
+
 // floods holds 2,000 connections of each kind open while honest people are
 // served.
 func (w *assault) floods(t *testing.T) {
 	bin := w.shipped()
+	if floodTime(t) > 0 {
+		for _, f := range floods {
+			t.Run(f.name, func(t *testing.T) { f.run(t, bin) })
+		}
+		return
+	}
 	var all sync.WaitGroup
 	for _, f := range floods {
 		all.Go(func() { t.Run(f.name, func(t *testing.T) { f.run(t, bin) }) })
@@ -90,6 +110,12 @@ func (f *flood) run(t *testing.T, bin binaries) {
 	time.Sleep(3 * time.Second)
 	each := (g.memory(t) - before) / n
 	t.Logf("%d open after %.1f s: %d B of resident memory for each (%d descriptors)", n, open.Sub(began).Seconds(), each, g.descriptors(t)-fds)
+	if d := floodTime(t); d > 0 {
+		again, most := f.keepUp(t, g, c, n, d, strings.ReplaceAll(f.opening, "{cookie}", kim.cookies()))
+		open = time.Now()
+		each = max(each, (most-before)/n)
+		t.Logf("kept up for %v, %d came again: at most %d B for each", d, again, (most-before)/n)
+	}
 	if each > f.each {
 		t.Errorf("each connection costs %d B, want at most %d", each, f.each)
 	}
@@ -113,7 +139,8 @@ func (f *flood) run(t *testing.T, bin binaries) {
 
 // crowd is the connections of one flood.
 type crowd struct {
-	conns []net.Conn
+	mu    sync.Mutex
+	conns []net.Conn // guarded by mu once the dripping has begun
 	stop  chan struct{}
 	done  sync.WaitGroup
 }
@@ -121,17 +148,7 @@ type crowd struct {
 func (f *flood) open(t *testing.T, g *siege, n int, opening string) *crowd {
 	c := &crowd{stop: make(chan struct{})}
 	for range n {
-		nc, err := net.Dial("tcp", g.listen)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if f.deaf {
-			nc.(*net.TCPConn).SetReadBuffer(4 << 10)
-		}
-		if _, err := io.WriteString(nc, opening); err != nil {
-			t.Fatal(err)
-		}
-		c.conns = append(c.conns, nc)
+		c.conns = append(c.conns, f.one(t, g, opening))
 	}
 	if f.drip == "" {
 		return c
@@ -145,13 +162,69 @@ func (f *flood) open(t *testing.T, g *siege, n int, opening string) *crowd {
 				return
 			case <-tick.C:
 			}
-			for _, nc := range c.conns {
+			c.mu.Lock()
+			conns := slices.Clone(c.conns)
+			c.mu.Unlock()
+			for _, nc := range conns {
 				nc.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 				io.WriteString(nc, f.drip)
 			}
 		}
 	})
 	return c
+}
+
+func (f *flood) one(t *testing.T, g *siege, opening string) net.Conn {
+	nc, err := net.Dial("tcp", g.listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.deaf {
+		nc.(*net.TCPConn).SetReadBuffer(4 << 10)
+	}
+	if _, err := io.WriteString(nc, opening); err != nil {
+		t.Fatal(err)
+	}
+	return nc
+}
+
+// keepUp has as many come again as were cut off, for so long. It reports how
+// many, and the most memory that it saw.
+func (f *flood) keepUp(t *testing.T, g *siege, c *crowd, n int, lasts time.Duration, opening string) (again, most int) {
+	for began := time.Now(); time.Since(began) < lasts; time.Sleep(500 * time.Millisecond) {
+		most = max(most, g.memory(t))
+		for left := g.established(t); left < n; left++ {
+			nc := f.one(t, g, opening)
+			c.mu.Lock()
+			c.conns = append(c.conns, nc)
+			c.mu.Unlock()
+			again++
+		}
+	}
+	return again, most
+}
+
+// established is how many connections the process has of clients.
+func (g *siege) established(t testing.TB) (n int) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(g.listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", g.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l := range strings.Lines(string(table)) {
+		if fields := strings.Fields(l); len(fields) > 3 && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", number)) && fields[3] == "01" {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *crowd) close() {

@@ -234,3 +234,59 @@ func FuzzFromClaims(f *testing.F) {
 		}
 	})
 }
+
+// FuzzGroups: whatever text an issuer sends for groups, nobody is in a group
+// that is not an element of it, and Shiny reads the same ones from both headers.
+func FuzzGroups(f *testing.F) {
+	for _, s := range []string{`["Admin"]`, `"a,Admin"`, `["a,Admin"]`, `["a%2CAdmin"," Admin"]`, `"[\"a\",\"Admin\"]"`, `[{"name":"Admin","x":1}]`, `[1,1.0,10e-1,9007199254740993,true,null]`, `{"name":"Admin"}`, `["__proto__","constructor"]`, `"[,]"`, `["Admin\u0000"]`, `[["Admin"]]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, claim string) {
+		d := json.NewDecoder(strings.NewReader(claim))
+		d.UseNumber()
+		var v any
+		if d.Decode(&v) != nil {
+			return
+		}
+		p, err := FromClaims(issuer, map[string]any{"sub": "s", "g": v}, "g")
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkLines(t, &p) // both headers say the same, in printable ASCII
+		for i, g := range p.Groups {
+			if g == "" || strings.ContainsRune(g, 0) || slices.Contains(p.Groups[:i], g) {
+				t.Fatalf("%s: group %q of %q", claim, g, p.Groups)
+			}
+			if !saidIn(v, g, true) {
+				t.Fatalf("%s: nobody said %q", claim, g)
+			}
+		}
+	})
+}
+
+// saidIn reports whether an issuer that sends v says that group g is there.
+func saidIn(v any, g string, outermost bool) bool {
+	switch v := v.(type) {
+	case string:
+		if !outermost {
+			return v == g
+		}
+		var inside []any
+		d := json.NewDecoder(strings.NewReader(v))
+		d.UseNumber()
+		if strings.HasPrefix(strings.TrimSpace(v), "[") && d.Decode(&inside) == nil && saidIn(inside, g, false) {
+			return true
+		}
+		return slices.ContainsFunc(strings.Split(v, ","), func(s string) bool { return strings.TrimSpace(s) == g })
+	case json.Number:
+		return v.String() == g
+	case map[string]any:
+		return v["name"] == g
+	case []any:
+		return slices.ContainsFunc(v, func(e any) bool {
+			_, nested := e.([]any)
+			return !nested && saidIn(e, g, false)
+		})
+	}
+	return false
+}

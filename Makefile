@@ -80,8 +80,9 @@ $(REALWORLD)/node_modules/.ready: $(REALWORLD)/package-lock.json
 	touch $@
 
 .PHONY: attack
-attack: tools ## the attack suite alone: fastproxy/attack_*_test.go and the canary (a part of make test); FLOOD=1m keeps each flood up for so long
-	@names=$$(grep -ho '^func Test[A-Za-z0-9_]*' fastproxy/attack_*_test.go fastproxy/canary_test.go | sed 's/^func //' | paste -sd '|'); \
+attack: tools ## the attack suite alone: fastproxy/attack_*_test.go, the canary, panics and shortages (a part of make test); FLOOD=1m keeps each flood up for so long
+	@names=$$({ grep -ho '^func Test[A-Za-z0-9_]*' fastproxy/attack_*_test.go fastproxy/canary_test.go fastproxy/chaos_test.go fastproxy/shortage_test.go; \
+		grep -ho '^func TestPanic[A-Za-z0-9_]*' fastproxy/*_test.go; } | sed 's/^func //' | paste -sd '|'); \
 	FLOOD=$(FLOOD) go test -count=1 -timeout 60m -run "^($$names)$$" $(TESTFLAGS) ./fastproxy
 
 .PHONY: bench

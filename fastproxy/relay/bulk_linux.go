@@ -7,8 +7,11 @@ import (
 )
 
 // spliceFrom is how many bytes of a frame must be to come for them to move by
-// splice: see BenchmarkBulk. With fewer a copy is cheaper, since it takes the
-// heads of the frames behind along with the payload.
+// splice. BenchmarkBulk found, in five runs on two busy cores, this much CPU
+// time of the copy's: frames of 64 KiB 0.95 - 1.03, 128 KiB 0.91 - 1.06,
+// 256 KiB 0.88 - 1.06, 1 MiB 0.71 - 0.97. Below it there is nothing to win: the
+// copy takes the heads of the frames behind along in the same read. (To copy
+// with a buffer of 256 KiB instead of 32 cost 0.98 - 1.26.)
 const spliceFrom = 64 << 10
 
 // splices reports whether what comes next moves by splice. A short read says

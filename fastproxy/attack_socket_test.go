@@ -145,7 +145,13 @@ func (p *testProxy) openInside(t *testing.T, shiny *shinyStub, cookie, socket, n
 	}
 	defer nc.Close()
 	nc.SetDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprintf(nc, "GET /reports/%s HTTP/1.1\r\nHost: h\r\nCookie: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", socket, cookie)
+	mask := [4]byte{byte(seed), byte(seed >> 3), byte(seed * 7), 0}
+	all := cutFrames(payload, op, mask, seed)
+	early := 0 // comes with the handshake, before anybody agreed to it
+	if seed%4 == 0 {
+		early = 1 + seed%len(all)
+	}
+	fmt.Fprintf(nc, "GET /reports/%s HTTP/1.1\r\nHost: h\r\nCookie: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n%s", socket, cookie, all[:early])
 	s := shiny.accept()
 	defer s.close()
 	s.head()
@@ -160,26 +166,12 @@ func (p *testProxy) openInside(t *testing.T, shiny *shinyStub, cookie, socket, n
 			break
 		}
 	}
-	mask := [4]byte{byte(seed), byte(seed >> 3), byte(seed * 7), 0}
-	var all []byte
-	cut := 1 + seed%len(payload)
-	if seed%3 == 0 {
-		cut = len(payload)
-	}
-	if cut == len(payload) {
-		all = maskedFrame(0x80|op, payload, mask)
-	} else {
-		all = append(all, maskedFrame(op, payload[:cut], mask)...)
-		all = append(all, maskedFrame(0x89, "ping", mask)...)
-		all = append(all, maskedFrame(0, "", mask)...)
-		all = append(all, maskedFrame(0x80, payload[cut:], mask)...)
-	}
 	go func() { // it may be cut off
 		if seed%5 != 0 {
-			nc.Write(all)
+			nc.Write(all[early:])
 			return
 		}
-		for i := range all {
+		for i := early; i < len(all); i++ {
 			nc.Write(all[i : i+1])
 		}
 	}()
@@ -195,6 +187,19 @@ func (p *testProxy) openInside(t *testing.T, shiny *shinyStub, cookie, socket, n
 	if want := "\x11\x94"; !strings.Contains(string(heard), "4500") && !strings.Contains(string(heard), want) { // c[4500,…], or the code of a Close frame
 		t.Errorf("%s, %q: the client heard %q", name, payload, heard)
 	}
+}
+
+// cutFrames writes a message in one frame, or in several with a ping between
+// them.
+func cutFrames(payload string, op byte, mask [4]byte, seed int) (all []byte) {
+	cut := 1 + seed%len(payload)
+	if seed%3 == 0 || cut == len(payload) {
+		return maskedFrame(0x80|op, payload, mask)
+	}
+	all = append(all, maskedFrame(op, payload[:cut], mask)...)
+	all = append(all, maskedFrame(0x89, "ping", mask)...)
+	all = append(all, maskedFrame(0, "", mask)...)
+	return append(all, maskedFrame(0x80, payload[cut:], mask)...)
 }
 
 // TestAnOpenThatIsRefusedBehindAnEarlyAnswerIsRecorded: a Shiny that answers a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -235,4 +236,59 @@ func TestAnOpenThatIsRefusedBehindAnEarlyAnswerIsRecorded(t *testing.T) {
 	if n := strings.Count(p.log.String(), `"app_not_admitted"`); n != 1 {
 		t.Errorf("recorded %d times", n)
 	}
+}
+
+// TestWhatIsOpenInsideEndsWithTheRightToIt: somebody loses a group, and with it
+// an app that is open inside a connection to another; neither that connection
+// nor its resumption, which Shiny Server would grant for 15 s, keeps it.
+func TestWhatIsOpenInsideEndsWithTheRightToIt(t *testing.T) {
+	shiny := startShiny(t)
+	groups := filepath.Join(t.TempDir(), "groups")
+	write(t, groups, "Finance:tina\n")
+	p := startProxy(t, map[string]string{"COOKIE_SECRET": "", "PUBLIC_URL": "http://h", "AUTH_GROUPS_FILE": groups}, fmt.Sprintf(`mounts:
+  - {path: /reports/, upstream: ["http://%s"], upstream_path: /reports/, allow: signed_in}
+  - {path: /finance/, upstream: ["http://%[1]s"], upstream_path: /finance/, allow: {groups: [Finance]}}
+`, shiny.l.Addr()))
+	tina := p.tina(t)
+	ask := func(path string) *peer {
+		t.Helper()
+		nc, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newPeer(t, "client", nc)
+		c.say(strings.NewReplacer("{t}", path, "{c}", tina).Replace("GET {t} HTTP/1.1\r\nHost: h\r\nCookie: {c}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"))
+		return c
+	}
+	c := ask("/reports/__sockjs__/n=ROBUST/000/abc/websocket")
+	s := shiny.accept()
+	s.head()
+	s.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+	c.head()
+	open := string(maskedFrame(0x81, `["0#0|o|../finance/"]`, [4]byte{1, 2, 3, 4}))
+	c.say(open)
+	s.want(open)
+	write(t, groups, "Other:tina\n")
+	if said, _ := io.ReadAll(c.r); !strings.Contains(string(said), "4500") {
+		t.Errorf("the client heard %q", said)
+	}
+	s.close()
+	for _, path := range []string{"/reports/__sockjs__/o=ROBUST/000/xyz/websocket", "/reports/__sockjs__/n=another/000/abc/websocket", "/reports/__sockjs__/n=ROBUST/000/xyz/websocket"} {
+		c := ask(path)
+		if body := c.wantAnswer("403 Forbidden"); !strings.Contains(body, "socket_of_another") {
+			t.Errorf("%s: %q", path, body)
+		}
+		c.close()
+	}
+	c = ask("/reports/__sockjs__/n=ANEW/000/new/websocket")
+	s = shiny.accept()
+	s.head()
+	s.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+	c.head()
+	c.say(open)
+	if said, _ := io.ReadAll(c.r); !strings.Contains(string(said), "4500") {
+		t.Errorf("a new one opens it: %q", said)
+	}
+	s.close()
+	c.close()
 }

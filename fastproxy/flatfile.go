@@ -1,6 +1,8 @@
 package fastproxy
 
 import (
+	"slices"
+
 	"go.uber.org/zap"
 
 	"fastproxy/fastproxy/identity"
@@ -27,7 +29,9 @@ func (p *Proxy) passwdChanged() {
 }
 
 // isBarred reports a stream of somebody of the flat file whom the rule that let
-// them in would not admit with the groups of now.
+// them in would not admit with the groups of now. Where a connection leads to
+// apps of other rules as well, it is enough that the groups are others: some of
+// those may be open in it.
 func (p *Proxy) isBarred(s session.Stream) bool {
 	var in pass
 	switch e := s.(type) {
@@ -43,7 +47,7 @@ func (p *Proxy) isBarred(s session.Stream) bool {
 	}
 	now := *in.who
 	now.Groups = p.passwd.Groups(now.Subject)
-	return !in.rule.Admits(&now)
+	return !in.rule.Admits(&now) || !slices.Equal(now.Groups, in.who.Groups) && !p.current.Load().table.AloneOnServer(in.rule)
 }
 
 func (p *Proxy) passwdBroken(err error) {

@@ -43,7 +43,7 @@ func (p *Proxy) enterSockJS(x *exchange, s *snapshot, r *route, upstream string)
 		return errUnclearSocket
 	}
 	ids := shiny.ReadSocketIDs(path)
-	leave, ok := p.sockets.enter(ids, x.principal, x.start)
+	leave, ok := p.sockets.enter(ids, holderOf(x.principal, watched), x.start)
 	if !ok {
 		return errSocketOfAnother
 	}
@@ -85,10 +85,9 @@ func (p *Proxy) deniedOpen(x *exchange) *audit.Event {
 // answers that stream to its SockJS session. It does so once: who reads the
 // body tells, also when Shiny has answered already, and who answers.
 func (p *Proxy) closeSocket(x *exchange, r *route) {
-	if r.opens == nil {
+	if r.opens == nil || !r.opens.Tell() {
 		return
 	}
-	r.opens = nil
 	p.log.Event(p.deniedOpen(x))
 	p.registry.CloseStreams(func(s session.Stream) bool {
 		e, ok := s.(*streamEnd)

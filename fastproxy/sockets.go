@@ -2,6 +2,7 @@ package fastproxy
 
 import (
 	"crypto/sha256"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type sockets struct {
 
 	mu    sync.Mutex
 	all   map[socketKey]*socketOwner
-	owned map[identity.Key]*socketPerson
+	owned map[socketHolder]*socketPerson
 	sweep int       // how many there may be before the forgotten ones are looked for
 	swept time.Time // when they were last
 }
@@ -51,21 +52,42 @@ type socketOwner struct {
 
 // socketPerson is one for all that a person has opened.
 type socketPerson struct {
-	key  identity.Key // zero: somebody unknown, on a public mount
-	owns int          // of sockets.all
+	key  socketHolder
+	owns int // of sockets.all
 }
 
+// socketHolder is who opened an id, and with what rights: where one connection
+// leads to apps of several rules, those that it has open go on when it is taken
+// up again, and so it is taken up with the same rights only.
+type socketHolder struct {
+	identity.Key        // zero: somebody unknown, on a public mount
+	rights       uint64 // 0 where they do not matter
+}
+
+// holderOf returns who holds the ids that p opens.
+func holderOf(p *identity.Principal, rights bool) (h socketHolder) {
+	if p == nil {
+		return h
+	}
+	h.Key = p.Key()
+	if rights {
+		h.rights = maphash.Comparable(rightsSeed, [2]any{p.Email, p.EmailVerified})
+		for _, g := range p.Groups {
+			h.rights = maphash.Comparable(rightsSeed, [2]any{h.rights, g})
+		}
+	}
+	return h
+}
+
+var rightsSeed = maphash.MakeSeed()
+
 func newSockets() *sockets {
-	return &sockets{began: time.Now(), all: make(map[socketKey]*socketOwner), owned: make(map[identity.Key]*socketPerson), sweep: 1024}
+	return &sockets{began: time.Now(), all: make(map[socketKey]*socketOwner), owned: make(map[socketHolder]*socketPerson), sweep: 1024}
 }
 
 // enter asks whether a request may use the ids in its path, and holds them for
 // it until leave is called.
-func (s *sockets) enter(ids shiny.SocketIDs, p *identity.Principal, now time.Time) (leave func(), ok bool) {
-	var who identity.Key
-	if p != nil {
-		who = p.Key()
-	}
+func (s *sockets) enter(ids shiny.SocketIDs, who socketHolder, now time.Time) (leave func(), ok bool) {
 	if ids.Unclear || len(ids.Robust) > maxSocketID || len(ids.Session) > maxSocketID {
 		return nil, false
 	}
@@ -88,7 +110,7 @@ func (s *sockets) enter(ids shiny.SocketIDs, p *identity.Principal, now time.Tim
 		if o == nil && id.fresh {
 			o = s.add(key, who, now)
 		}
-		if o == nil || o.who.key != who && o.who.key != (identity.Key{}) {
+		if o == nil || o.who.key != who && o.who.key.Key != (identity.Key{}) {
 			return nil, false
 		}
 		held[i] = o
@@ -141,9 +163,9 @@ func (s *sockets) forgotten(o *socketOwner, now time.Time) bool {
 
 // add remembers an id; nil when there are too many: of one person's, so that
 // a flood refuses nobody else, or of all.
-func (s *sockets) add(key socketKey, who identity.Key, now time.Time) *socketOwner {
+func (s *sockets) add(key socketKey, who socketHolder, now time.Time) *socketOwner {
 	most := maxOwnSockets
-	if who == (identity.Key{}) {
+	if who.Key == (identity.Key{}) {
 		most = maxSockets / 2
 	}
 	if (s.owns(who) >= most || len(s.all) >= maxSockets || len(s.all) >= s.sweep) && now.Sub(s.swept) >= time.Second {
@@ -166,7 +188,7 @@ func (s *sockets) add(key socketKey, who identity.Key, now time.Time) *socketOwn
 	return o
 }
 
-func (s *sockets) owns(who identity.Key) int {
+func (s *sockets) owns(who socketHolder) int {
 	if p := s.owned[who]; p != nil {
 		return p.owns
 	}

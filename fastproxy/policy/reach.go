@@ -43,6 +43,17 @@ func (t *Table) OneForAll(upstream string) bool {
 	return s.oneRule && s.whole
 }
 
+// AloneOnServer reports whether whoever a mount's rule admits may have all that
+// its upstream serves, as OneForAll does; rule is one that Judge returned.
+func (t *Table) AloneOnServer(rule *Rule) bool {
+	for i := range t.mounts {
+		if m := &t.mounts[i]; &m.Rule == rule {
+			return t.OneForAll(m.Upstream)
+		}
+	}
+	return false
+}
+
 // OneRule reports whether all mounts of an upstream have the same rule. A plain
 // R process is one app whatever the path: it cannot have two.
 func (t *Table) OneRule(upstream string) bool { return t.servers[upstream].oneRule }

@@ -8,6 +8,7 @@ package shiny
 type Opens struct {
 	judge func(url []byte) bool
 	raw   bool // strings are messages themselves, without SockJS's JSON
+	told  bool
 
 	frames frameReader
 	json   jsonStrings
@@ -65,6 +66,13 @@ func (o *Opens) Body(b []byte) bool { return o.feed(b) }
 
 // Whole ends a body.
 func (o *Opens) Whole() bool { return o.end() }
+
+// Tell reports whether it was not called before: a refusal is told once.
+func (o *Opens) Tell() bool {
+	first := !o.told
+	o.told = true
+	return first
+}
 
 func (o *Opens) begin() {
 	if o.raw {

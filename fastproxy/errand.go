@@ -31,6 +31,7 @@ type errand struct {
 	pooled    []byte
 	blocked   bool  // the client had no room for all
 	blockedAt int64 // on the loop's clock
+	stuck     bool  // it read nothing for a while: what it takes now, it has made room for
 
 	end     *errandEnd // nil: bound to no session
 	binding *session.Binding

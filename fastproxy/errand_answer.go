@@ -179,11 +179,14 @@ func (e *errand) write(b []byte) int {
 	}
 	x.sent += int64(n)
 	earned := n
-	if e.blockedAt == 0 && x.sent < freeBytes { // see exchange.write
+	if !e.stuck && x.sent < freeBytes { // see exchange.write
 		earned = 0
 	}
 	x.writing.moved(earned, 0)
-	if n < len(b) && !e.blocked {
+	switch {
+	case n == len(b):
+		e.stuck = false
+	case !e.blocked:
 		e.blocked, e.blockedAt, e.caller.stalled = true, l.loop.Now(), true
 		l.loop.SetDeadline(e.caller.key, l.loop.Now()+int64(x.writing.left()))
 	}
@@ -212,7 +215,9 @@ func (e *errand) room() {
 // waited books the time since the client was blocked, or was last asked.
 func (e *errand) waited() {
 	now := e.lane.loop.Now()
-	e.x.writing.moved(0, time.Duration(now-e.blockedAt))
+	d := time.Duration(now - e.blockedAt)
+	e.stuck = e.stuck || d >= e.lane.p.limits.paceLook // a shorter wait is the kernels' own business
+	e.x.writing.moved(0, d)
 	e.blockedAt = now
 }
 

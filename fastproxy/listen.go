@@ -44,6 +44,7 @@ func listen(addrs []ListenAddr) ([]net.Listener, error) {
 func listenOn(a ListenAddr) (net.Listener, error) {
 	if a.Network != "unix" {
 		var lc net.ListenConfig
+		lc.SetMultipathTCP(false) // Go's default; what it accepts would not have the listener's options
 		if a.Shared {
 			lc.Control = sharePort
 		}

@@ -82,8 +82,8 @@ func KeepAlive(fd int, idle, interval time.Duration, count int) {
 func NoDelay(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
 
 // BoundUnsent bounds what the kernel holds for the peer beside what is on its
-// way to it (tcp(7), TCP_NOTSENT_LOWAT); on a
-// listener, for all that it accepts. An old kernel does without.
+// way to it (tcp(7), TCP_NOTSENT_LOWAT); on a listener, for all that it accepts.
+// An old kernel does without.
 func BoundUnsent(fd, bytes int) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes)
 }

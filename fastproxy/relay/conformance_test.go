@@ -34,6 +34,7 @@ func conform(t *testing.T, newRelay maker, kinds ...legs) {
 		{"LargeAndSmallFramesArriveUnchangedBothWaysAtOnce", mixedMessages},
 		{"AMillionMessagesArriveUnchanged", aMillionMessages},
 		{"ALargeFrameMayBeCutAnywhereInItsHead", largeFrameCutInItsHead},
+		{"ALargeFrameMayBePipelinedBehindTheUpgrade", largeFramePipelined},
 		{"APieceOfALargeFrameIsPassedOnAtOnce", slowWriterOfALargeFrame},
 		{"ASlowReaderHoldsBackTheWriter", slowReaderHoldsBackTheWriter},
 		{"ASlowReaderOfALargeFrameHoldsBackTheWriter", slowReaderOfALargeFrame},

@@ -22,6 +22,7 @@ type caller struct {
 	late     bool // a head has begun, and has a deadline
 	stalled  bool // wrote less than it was given, lately
 
+	wants     int32 // so many bytes are to be here before the head is looked at
 	lingerEnd int64 // on the loop's clock
 }
 
@@ -97,7 +98,11 @@ func (c *caller) readHead() bool {
 	l := c.lane
 	b := l.loop.Scratch()
 	n := copy(b, c.kept)
-	end, refused := findHeadEnd(b[:n], 0)
+	var end int
+	var refused *scanError
+	if n >= int(c.wants) {
+		end, refused = findHeadEnd(b[:n], 0)
+	}
 	if end == 0 && refused == nil {
 		if !c.readable {
 			return false
@@ -112,9 +117,16 @@ func (c *caller) readHead() bool {
 		}
 		c.readable = k == maxHeadBytes || c.hungUp
 		seen := n
-		n += k
+		if n += k; c.wants > 0 {
+			seen = 0
+		}
+		if n < int(c.wants) {
+			c.keep(b[:n])
+			return true
+		}
 		end, refused = findHeadEnd(b[:n], seen)
 	}
+	c.wants = 0
 	switch {
 	case refused != nil:
 		c.lend(loan{bytes: b[:n], refusal: refused})
@@ -140,9 +152,33 @@ func (c *caller) begin(head []byte) {
 	e := c.lane.takeErrand()
 	e.caller, c.errand = c, e
 	e.raw = append(e.raw[:0], head...)
-	if !e.start() {
+	if !e.start() && !c.gather(e) {
 		e.hand(nil)
 	}
+}
+
+// gatherMost is the largest body that is awaited: a sign-in has 200 bytes.
+const gatherMost = 2 << 10
+
+// gather waits for the rest of a small body, so that a worker, and all that
+// one takes, is not kept waiting by somebody who sends a form byte by byte.
+func (c *caller) gather(e *errand) bool {
+	h := &e.x.head
+	if !e.judged || h.chunked || h.expect || h.contentLength > gatherMost || int64(len(c.kept)) >= h.contentLength {
+		return false
+	}
+	l := c.lane
+	b := l.loop.Scratch()
+	n := copy(b, e.raw)
+	n += copy(b[n:], c.kept)
+	c.wants = int32(len(e.raw) + int(h.contentLength))
+	c.errand = nil
+	e.leave()
+	l.giveErrand(e)
+	c.keep(b[:n])
+	c.late = true
+	l.loop.SetDeadline(c.key, l.loop.Now()+int64(l.p.limits.paceStart))
+	return true
 }
 
 // keep holds b, read and not used, in place of what was held.
@@ -163,7 +199,11 @@ func (c *caller) tooLate() {
 		c.end()
 		return
 	}
-	c.lend(loan{bytes: c.kept, refusal: errHeadTimeout})
+	why := errHeadTimeout
+	if c.wants > 0 {
+		why = errBodyTimeout
+	}
+	c.lend(loan{bytes: c.kept, refusal: why})
 }
 
 // linger closes after the last answer so that the client can read it; see

@@ -9,7 +9,10 @@ import (
 	"fastproxy/fastproxy/session"
 )
 
-var errHeadTimeout = &scanError{408, "the request head did not come in time"}
+var (
+	errHeadTimeout = &scanError{408, "the request head did not come in time"}
+	errBodyTimeout = &scanError{408, "the request body did not come in time"}
+)
 
 // conn is one client connection of the portable engine: a goroutine reads a
 // head, hands it to serve as an exchange, and reads the next. While it waits

@@ -20,6 +20,7 @@ type errand struct {
 
 	strand *strand // to Shiny
 	stage  errandStage
+	judged bool // the head is a good one
 	again  bool // a reused strand was stale: this one is new
 
 	answer   answerHead
@@ -32,6 +33,11 @@ type errand struct {
 	blocked   bool  // the client had no room for all
 	blockedAt int64 // on the loop's clock
 	stuck     bool  // it read nothing for a while: what it takes now, it has made room for
+
+	left    int64 // of the request's body: not passed on yet; less: Shiny wants no more
+	full    bool  // Shiny has no room for more of it
+	reading pace  // of the client's sending
+	readAt  int64 // on the loop's clock
 
 	end     *errandEnd // nil: bound to no session
 	binding *session.Binding
@@ -60,7 +66,7 @@ const (
 func (e *errand) start() bool {
 	l, x := e.lane, &e.x
 	x.start = time.Now()
-	if scan(e.raw, &x.head) != nil {
+	if e.judged = scan(e.raw, &x.head) == nil; !e.judged {
 		return false
 	}
 	x.client = l.p.clientAddr(e.caller.peer, &x.head)
@@ -72,6 +78,7 @@ func (e *errand) start() bool {
 	}
 	x.id = l.newID()
 	x.carried = true
+	e.left = max(x.head.contentLength, 0)
 	return e.send()
 }
 
@@ -80,7 +87,7 @@ func (e *errand) start() bool {
 // is what serve would take to forward, by the same questions in the same order.
 func (p *Proxy) isPlain(x *exchange, s *snapshot) bool {
 	h := &x.head
-	if h.hasBody() || h.expect || !h.safe() || string(h.target) == "*" {
+	if h.chunked || string(h.target) == "*" {
 		return false
 	}
 	if s.callbackPath != "" && string(h.path()) == s.callbackPath {
@@ -103,7 +110,7 @@ func (p *Proxy) isPlain(x *exchange, s *snapshot) bool {
 	x.decided(&d, req.HasBearer)
 	x.route.decision = d
 	x.route.identity = d.Headers
-	return p.enterSockJS(x, s, &x.route, m.Mount.Upstream) == nil
+	return p.enterSockJS(x, s, &x.route, m.Mount.Upstream) == nil && (!h.hasBody() || carriesBody(x))
 }
 
 // send writes the request to a strand that waits, or opens one.
@@ -135,12 +142,14 @@ func (e *errand) bind(st *strand) { e.strand, st.errand = st, e }
 func (e *errand) ask() bool {
 	l, st := e.lane, e.strand
 	head := e.s.appendRequestHead(l.head[:0], &e.x, &e.x.route)
+	body := e.takeKept()
+	head = append(head, body...)
 	l.head = head[:0]
+	// A new socket, or one whose last request was answered, has room for all.
 	if n, err := loop.Write(st.fd(), head); err != nil || n < len(head) {
 		return false
 	}
-	e.stage = asking
-	l.loop.SetDeadline(st.key, l.loop.Now()+int64(e.s.headerTimeout))
+	e.sentHead(len(body))
 	return true
 }
 
@@ -154,6 +163,12 @@ func (e *errand) strandEvent(ev loop.Events) {
 			e.hand(errSlow)
 		}
 	case e.stage == asking:
+		if ev&loop.Writable != 0 && e.full {
+			e.full = false
+			if e.upload(); e.strand == nil || e.stage != asking { // it is over, or answered
+				return
+			}
+		}
 		e.readHead()
 	default:
 		e.carry()
@@ -175,6 +190,10 @@ func (e *errand) dialed(ev loop.Events) {
 // callerEvent hears of the client's connection.
 func (e *errand) callerEvent(ev loop.Events) {
 	switch {
+	case e.uploading() && ev&loop.Expired != 0:
+		e.lateBody()
+	case e.uploading():
+		e.upload()
 	case ev&(loop.HangUp|loop.Failed) != 0 && e.caller.gone():
 		e.clientGone()
 	case ev&loop.Expired != 0:
@@ -211,7 +230,7 @@ func (e *errand) hand(failure error) {
 	c.errand = nil
 	what := loan{bytes: e.raw, failure: failure}
 	if failure != nil {
-		what.id, what.start = e.x.id, e.x.start
+		what.id, what.start, what.read = e.x.id, e.x.start, e.x.body.read
 	}
 	c.lend(what)
 	e.lane.giveErrand(e)

@@ -37,7 +37,7 @@ func (e *errand) readHead() {
 // when a reused connection turns out to have been closed and not a byte came
 // back, as in reach.
 func (e *errand) headFailed() {
-	if len(e.part) == 0 && e.interims == 0 && e.strand.reused && !e.again {
+	if len(e.part) == 0 && e.interims == 0 && e.strand.reused && !e.again && e.x.head.safe() && !e.x.head.hasBody() {
 		e.dropStrand()
 		e.again = true
 		if !e.send() {
@@ -136,7 +136,8 @@ func (e *errand) begin(b []byte, at int) {
 		// first is acknowledged.
 		loop.QuickAck(e.strand.fd())
 	}
-	x.closing = x.closing || e.frame.untilClose() || l.leaving
+	early := e.left != 0 // the rest of the body may never be read, here or there
+	x.closing = x.closing || early || e.frame.untilClose() || l.leaving
 	x.status = a.status
 	e.stage = answering
 	l.loop.ClearDeadline(e.strand.key)
@@ -341,7 +342,7 @@ func (e *errand) complete() {
 	// As in sendAnswer: bytes behind the answer are nobody's, and behind a
 	// HEAD's head a body may come all the same.
 	late := string(x.head.method) == "HEAD" && a.contentLength != 0
-	if !late && !a.close && !f.untilClose() && !f.over && !e.strand.hungUp {
+	if !late && e.left == 0 && !a.close && !f.untilClose() && !f.over && !e.strand.hungUp {
 		e.lane.sparesOf(x.route.backend).put(e.strand)
 		e.strand = nil
 	}

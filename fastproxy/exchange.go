@@ -101,7 +101,7 @@ func newRequestID() string {
 func (x *exchange) parse() bool {
 	h := &x.head
 	x.client = x.c.p.clientAddr(x.c.peer, h)
-	x.body = bodyReader{c: x.c, left: max(h.contentLength, 0), chunked: h.chunked, pace: pace{limits: &x.c.p.limits}}
+	x.body = bodyReader{c: x.c, left: max(h.contentLength-x.c.loan.read, 0), read: x.c.loan.read, chunked: h.chunked, pace: pace{limits: &x.c.p.limits}}
 	x.closing = h.close
 	return x.fillContext()
 }

@@ -16,6 +16,7 @@ type loan struct {
 	failure error      // Shiny was asked, and this came of it; see forward
 	id      string     // of the request, if Shiny was told one
 	start   time.Time
+	read    int64 // of the request's body, which is gone
 }
 
 // lend gives the connection to a worker: a goroutine with the portable

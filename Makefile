@@ -28,11 +28,13 @@ run: build ## with a .env here: serve; without one: the demo, which needs nothin
 .PHONY: test
 test: tools vet ## everything: go vet, gofmt, all tests with -race, the real-world suite; as root installs what that needs
 	@if command -v gcc >/dev/null && echo 'int main(void){return 0;}' | gcc -x c -o /dev/null - 2>/dev/null; then \
-		CGO_ENABLED=1 go test -race -count=1 -timeout 20m $(TESTFLAGS) ./...; \
+		export CGO_ENABLED=1; race=-race; \
 	else \
-		echo '--> no C compiler: the tests run WITHOUT the race detector'; \
-		go test -count=1 -timeout 20m $(TESTFLAGS) ./...; \
-	fi
+		echo '--> no C compiler: the tests run WITHOUT the race detector'; race=; \
+	fi; \
+	go test $$race -count=1 -timeout 20m $(TESTFLAGS) ./...; \
+	echo '--> the front door once more, on the portable engine'; \
+	FASTPROXY_TEST_ENGINE=portable go test $$race -short -count=1 -timeout 10m $(TESTFLAGS) ./fastproxy
 
 .PHONY: vet
 vet: ## go vet, and every file as gofmt writes it

@@ -41,8 +41,46 @@
 // and cannot see the visitor leave. So fasthttp does what it is best at, the
 // request head, arguments and forms, and the answers of our own pages; the
 // life of a connection is ours. exchange is the seam: serve works on an
-// exchange and does not know who read the head, so an event-driven engine can
-// hand it the same thing.
+// exchange and does not know who read the head.
+//
+// # Two engines
+//
+// The walk above is the portable engine's: a goroutine for each connection
+// (conn, transfer), on every system. Where there is epoll, connections wait in
+// lanes instead, one on each event loop, and nearly all requests are carried
+// there without a goroutine and without allocating:
+//
+//	entrance  accepts, on the first lane, for the lane with the fewest clients
+//	caller    a client's connection: 100 bytes while it waits for a head
+//	errand    one request to Shiny and its answer back: scan, table.Judge,
+//	          gate.Recall, headers and answerHead as above, and the same record
+//	strand    a connection to Shiny; spares keep those that may be used again
+//	loan      everything else: the connection goes to a worker, which is a conn
+//	          that answers one request by serve and gives the connection back
+//
+// An errand does what is certain to end in forward: isPlain asks serve's
+// questions in serve's order and answers none. Whatever is not a plain yes is
+// lent, before Shiny has seen anything, with the bytes that were read: pages of
+// ours, refusals, credentials that nobody remembers, chunked bodies, SockJS
+// streams. When Shiny fails, the worker is told how, and says the page. So
+// there is one place for every answer of ours, and lanes have none.
+//
+// Lanes hold nothing for who is slow. An answer's first piece is read; of what
+// follows the client is shown what lies in Shiny's socket (MSG_PEEK), and what
+// it took is discarded there. Bodies go the same way in the other direction,
+// and a small form is awaited whole before a worker sees it. Two thousand
+// clients of any slow kind take 2 to 3 KB each (attack_flood_test.go).
+//
+// Differences from the design, and why: lanes do not run fasthttp's parser
+// (nothing of it is used there, and FuzzScan holds that it reads what scan
+// lets pass in the same way; it took 0.9 µs of 20); bodies and upgrades are not
+// lent, because a worker for each slow upload was 29 KB, and an upgrade by a
+// worker cost twice nginx's; one lane accepts for all, since with more each
+// newcomer wakes them all; listeners are plain TCP, because Go's default, MPTCP,
+// loses the options that sockets inherit.
+//
+// ENGINE=portable switches the lanes off; make test runs this package's tests
+// over both.
 //
 // # One WebSocket
 //
@@ -55,8 +93,10 @@
 // Relay has two engines behind one conformance suite: goroutines, on every
 // connection and system, and event loops, one for each processor, for plain
 // sockets on Linux. The second is what a large audience needs: a silent tunnel
-// is two rows of a table and a struct. What Proxy hands to relay may therefore
-// run on a loop and must not block: done callbacks, inspectors, endings.
+// is two rows of a table and a struct. A handshake on a lane ends in
+// relay.Adopt: both descriptors stay in the loop that watches them, and only
+// their handlers change. What Proxy hands to relay may run on a loop and must
+// not block: done callbacks, inspectors, endings.
 //
 // # Apps inside a connection
 //

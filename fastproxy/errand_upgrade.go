@@ -35,6 +35,7 @@ func (e *errand) upgrade(pending []byte) {
 	client := relay.Adopted{Key: c.key, TCP: c.peer.IsValid(), HungUp: c.hungUp, More: c.readable, Pending: c.kept, Inspect: live.inspector(r.opens)}
 	backend := relay.Adopted{Key: st.key, TCP: true, HungUp: st.hungUp, More: st.readable, Pending: pending}
 	p.metrics.tunnelOpened(live.kind)
+	l.counts.engine.Inc()
 	live.took = uint32(time.Since(x.start).Microseconds())
 	done := live.done(r.leave)
 	tunnel, err := p.relay.Adopt(l.loop, client, backend, done)

@@ -39,7 +39,7 @@ func newMetrics() *metrics {
 		requests: counter("http_requests_total", "Requests answered.", "kind", "code"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "fastproxy", Name: "http_request_duration_seconds",
 			Help: "From a request's head to the end of its answer.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}, []string{"kind"}),
-		engine: counter("engine_requests_total", "Requests answered, by who did: an event loop, or a worker goroutine.", "engine"),
+		engine: counter("engine_requests_total", "Requests that Shiny answered, upgrades included, by who carried them: an event loop, or a worker goroutine.", "engine"),
 		tunnels: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "fastproxy", Name: "tunnels",
 			Help: "Open WebSockets."}, []string{"kind"}),
 		tunnelsTotal:   counter("tunnels_closed_total", "WebSockets that ended.", "kind", "closed_by"),
@@ -82,7 +82,9 @@ func (m *metrics) answered(x *exchange, d time.Duration) {
 	case x.carried:
 		kind = x.route.kind.String()
 	}
-	m.engine.WithLabelValues("worker").Inc()
+	if x.carried {
+		m.engine.WithLabelValues("worker").Inc()
+	}
 	m.requests.WithLabelValues(kind, strconv.Itoa(x.status)).Inc()
 	m.duration.WithLabelValues(kind).Observe(d.Seconds())
 }

@@ -3,6 +3,9 @@
 package fastproxy_test
 
 import (
+	"bufio"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -107,6 +110,28 @@ func (w *world) signsInAndUsesTheApp(t *testing.T) {
 			t.Errorf("%s %s: status %d", answer.Method, answer.URL, answer.Status)
 		}
 	}
+	loop, worker := p.figure(t, `fastproxy_engine_requests_total{engine="loop"}`), p.figure(t, `fastproxy_engine_requests_total{engine="worker"}`)
+	t.Logf("event loops carried %g requests, workers %g", loop, worker)
+	if loop < 9*worker {
+		t.Errorf("event loops carried %g requests, workers %g: want nine of ten on loops", loop, worker)
+	}
+}
+
+// figure reads one line of /metrics; 0 without it.
+func (p *proxy) figure(t *testing.T, name string) (value float64) {
+	resp, err := http.Get(p.ops + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			if value, err = strconv.ParseFloat(rest, 64); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return value
 }
 
 func (w *world) twoTabsAtOnce(t *testing.T) {

@@ -41,6 +41,7 @@ func (t *transfer) join() error {
 	backend := relay.Leg{Conn: t.uc.Conn, Pending: t.buf[t.from:t.to]}
 	t.uc = nil
 	p.metrics.tunnelOpened(live.kind)
+	p.metrics.engine.WithLabelValues("worker").Inc()
 	p.room.hold(1)
 	live.took = uint32(time.Since(x.start).Microseconds())
 	done := live.done(t.r.leave)

@@ -31,7 +31,9 @@ func Client(base *http.Client) *http.Client {
 	if rt == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxResponseHeaderBytes = headMax
-		t.IdleConnTimeout = 30 * time.Second
+		// The code of a sign-in is good once: a POST that meets a connection
+		// just closed cannot be sent again. A handshake costs less.
+		t.DisableKeepAlives = true
 		rt = t
 	}
 	return &http.Client{

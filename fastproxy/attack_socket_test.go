@@ -217,7 +217,7 @@ func TestAnOpenThatIsRefusedBehindAnEarlyAnswerIsRecorded(t *testing.T) {
 	}
 	defer nc.Close()
 	nc.SetDeadline(time.Now().Add(20 * time.Second))
-	const body = `["0|o|../finance/"]`
+	body := `["0|m|` + strings.Repeat("x", gatherMost) + `","0|o|../finance/"]` // a small one is awaited whole
 	fmt.Fprintf(nc, "POST /reports/__sockjs__/000/abc/xhr_send HTTP/1.1\r\nHost: h\r\nCookie: %s\r\nContent-Length: %d\r\n\r\n%s", p.tina(t), len(body), body[:5])
 	s := shiny.accept()
 	defer s.close()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"fastproxy/fastproxy/audit"
 	"fastproxy/fastproxy/loop"
 	"fastproxy/fastproxy/upstream"
 )
@@ -35,6 +36,10 @@ type lane struct {
 	head      []byte    // room for a head that is written at once
 	ids       string    // request ids not given out yet
 	counts    answerCounts
+	record    audit.Access // of the errand that ends
+	room      []byte       // for its texts
+	batch     *audit.Batch // lines of this turn
+	flush     *loop.Alarm  // hands them over at its end
 }
 
 const (
@@ -43,12 +48,14 @@ const (
 	sparesErrand = 256 // errands kept for use again
 )
 
-func newLane(p *Proxy, l *loop.Loop) *lane {
-	return &lane{
-		p: p, loop: l, emptied: make(chan struct{}),
+func newLane(p *Proxy, lp *loop.Loop) *lane {
+	l := &lane{
+		p: p, loop: lp, emptied: make(chan struct{}),
 		spares: make(map[*upstream.Backend]*spares), head: make([]byte, 0, 2*maxHeadBytes),
 		counts: p.metrics.newAnswerCounts(),
 	}
+	l.flush = lp.NewAlarm(func(int64) { l.handOver() })
+	return l
 }
 
 // adopt takes a client connection over: a new one, or one that a worker gives
@@ -158,6 +165,24 @@ func (l *lane) newID() string {
 	id := l.ids[:idBytes]
 	l.ids = l.ids[idBytes:]
 	return id
+}
+
+// write adds the record to those of this turn.
+func (l *lane) write() {
+	if l.batch == nil {
+		l.batch = audit.NewBatch()
+		l.flush.Set(l.loop.Now()) // alarms come after all events of a turn
+	}
+	if l.batch.Add(&l.record); l.batch.Full() {
+		l.handOver()
+	}
+}
+
+func (l *lane) handOver() {
+	if l.batch != nil {
+		l.p.log.Hand(l.batch)
+		l.batch = nil
+	}
 }
 
 // takeErrand returns an errand that is nobody's.

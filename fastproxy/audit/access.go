@@ -32,8 +32,7 @@ type Access struct {
 	ClosedBy  string // of a tunnel: client, backend, proxy, error
 	Reason    string // why: of a failure, a refusal or a close
 
-	room [accessRoom]byte // what Keep has kept
-	used int
+	room []byte // what Keep has kept; it never moves
 }
 
 // accessRoom is for a method, a path, a host, a user agent and a user.
@@ -48,20 +47,24 @@ func NewAccess() *Access { return accesses.Get().(*Access) }
 // Keep copies b into the record and returns the copy as text, which lasts as
 // long as the record does.
 func (a *Access) Keep(b []byte) string {
-	if len(b) > len(a.room)-a.used {
+	if a.room == nil {
+		a.room = make([]byte, 0, accessRoom)
+	}
+	if len(b) > cap(a.room)-len(a.room) {
 		return string(b)
 	}
-	if len(b) == 0 {
-		return ""
-	}
-	at := &a.room[a.used]
-	a.used += copy(a.room[a.used:], b)
-	return unsafe.String(at, len(b))
+	at := len(a.room)
+	a.room = append(a.room, b...)
+	return Borrow(a.room[at:])
 }
+
+// Borrow returns b as text for a record that is added to a Batch before b
+// changes.
+func Borrow(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // recycle makes the record somebody else's.
 func (a *Access) recycle() {
-	*a = Access{}
+	*a = Access{room: a.room[:0]}
 	accesses.Put(a)
 }
 

@@ -30,6 +30,8 @@ type Log struct {
 	logger  *zap.Logger
 	out     *output
 	records chan any // *Access, or *buffer.Buffer with an encoded line
+	batches chan *Batch
+	queued  atomic.Int64 // bytes in batches
 	events  chan *Event
 
 	lost       atomic.Uint64 // access records and lines, of Logger too
@@ -68,6 +70,7 @@ func start(out *output, level zapcore.Level) *Log {
 		encoder: zapcore.NewJSONEncoder(encoderConfig()),
 		out:     out,
 		records: make(chan any, recordsRoom),
+		batches: make(chan *Batch, batchesRoom),
 		events:  make(chan *Event, eventsRoom),
 		done:    make(chan struct{}),
 	}
@@ -134,6 +137,7 @@ func (l *Log) Close(ctx context.Context) error {
 	if !l.closed {
 		l.closed = true
 		close(l.records)
+		close(l.batches)
 		close(l.events)
 	}
 	l.closing.Unlock()
@@ -141,7 +145,7 @@ func (l *Log) Close(ctx context.Context) error {
 	case <-l.done:
 		return l.out.close()
 	case <-ctx.Done():
-		return fmt.Errorf("audit: close log: %d records are not written: %w", len(l.records)+len(l.events), ctx.Err())
+		return fmt.Errorf("audit: close log: %d records are not written: %w", len(l.records)+len(l.batches)+len(l.events), ctx.Err())
 	}
 }
 
@@ -152,7 +156,8 @@ func (l *Log) drain() {
 	var told [2]uint64
 	var line []byte
 	n := 0
-	for records, events := l.records, l.events; records != nil || events != nil; {
+	records, batches, events := l.records, l.batches, l.events
+	for records != nil || batches != nil || events != nil {
 		select {
 		case r, open := <-records:
 			if !open {
@@ -168,6 +173,15 @@ func (l *Log) drain() {
 				l.out.add(line)
 				r.recycle()
 			}
+		case t, open := <-batches:
+			if !open {
+				batches = nil
+				continue
+			}
+			l.queued.Add(int64(-len(t.b)))
+			l.out.add(t.b)
+			n += t.n - 1
+			t.recycle()
 		case v, open := <-events:
 			if !open {
 				events = nil
@@ -175,7 +189,8 @@ func (l *Log) drain() {
 			}
 			l.write(zapcore.Entry{Time: v.at, Level: v.level(), Message: string(v.Action)}, zap.Inline(v))
 		}
-		if n++; n%flushEvery == 0 || len(records)+len(events) == 0 {
+		if n++; n >= flushEvery || len(records)+len(batches)+len(events) == 0 {
+			n = 0
 			l.tellLost(&told)
 			l.lost.Add(l.out.flush())
 		}

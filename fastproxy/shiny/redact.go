@@ -15,9 +15,8 @@ const cut = "…"
 // id, all of which let their reader join or feed the session. A query or a
 // fragment is dropped.
 func RedactPath(dst, path []byte) []byte {
-	if i := bytes.IndexAny(path, "?#"); i >= 0 {
-		path = path[:i]
-	}
+	path, _, _ = bytes.Cut(path, []byte{'?'})
+	path, _, _ = bytes.Cut(path, []byte{'#'})
 	inSockJS, place := false, 0 // place counts the segments after the parameters
 	for rest := path; len(rest) > 0; {
 		if rest[0] == '/' {

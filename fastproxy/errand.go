@@ -30,9 +30,10 @@ type errand struct {
 
 	unsent    []byte // of pooled: what the client had no room for
 	pooled    []byte
-	blocked   bool  // the client had no room for all
-	blockedAt int64 // on the loop's clock
-	stuck     bool  // it read nothing for a while: what it takes now, it has made room for
+	pipe      *loop.Pipe // lent while a large body passes
+	blocked   bool       // the client had no room for all
+	blockedAt int64      // on the loop's clock
+	stuck     bool       // it read nothing for a while: what it takes now, it has made room for
 
 	left    int64 // of the request's body: not passed on yet; less: Shiny wants no more
 	full    bool  // Shiny has no room for more of it
@@ -280,6 +281,7 @@ func (e *errand) dropStrand() {
 func (e *errand) reset() {
 	e.keepPart(nil)
 	e.letGo()
+	e.returnPipe()
 	if e.end != nil {
 		e.end.errand = nil
 	}

@@ -172,12 +172,18 @@ func (e *errand) put(b []byte) int {
 
 // write writes to the client; fewer bytes than b: it is blocked.
 func (e *errand) write(b []byte) int {
-	x, l := &e.x, e.lane
 	n, err := loop.Write(e.caller.fd(), b)
 	if err != nil && err != loop.ErrAgain {
 		e.abort()
 		return -1
 	}
+	e.wrote(n, n == len(b))
+	return n
+}
+
+// wrote books n bytes that the client's socket took; not all: it is blocked.
+func (e *errand) wrote(n int, all bool) {
+	x, l := &e.x, e.lane
 	x.sent += int64(n)
 	earned := n
 	if !e.stuck && x.sent < freeBytes { // see exchange.write
@@ -185,13 +191,12 @@ func (e *errand) write(b []byte) int {
 	}
 	x.writing.moved(earned, 0)
 	switch {
-	case n == len(b):
+	case all:
 		e.stuck = false
 	case !e.blocked:
 		e.blocked, e.blockedAt, e.caller.stalled = true, l.loop.Now(), true
 		l.loop.SetDeadline(e.caller.key, l.loop.Now()+int64(x.writing.left()))
 	}
-	return n
 }
 
 // room goes on where the client had no room.
@@ -209,6 +214,15 @@ func (e *errand) room() {
 		}
 	}
 	e.letGo()
+	if e.pipe != nil && e.pipe.Held() > 0 {
+		if !e.drainPipe() {
+			return
+		}
+		if e.pipe != nil && e.pipe.Held() > 0 {
+			e.lane.loop.SetDeadline(e.caller.key, e.lane.loop.Now()+int64(e.x.writing.left()))
+			return
+		}
+	}
 	e.blocked = false
 	e.carry()
 }
@@ -258,7 +272,11 @@ func (e *errand) carry() {
 		if !st.readable {
 			return
 		}
-		if !e.carryOnce() {
+		if e.large() {
+			if !e.splice() {
+				return
+			}
+		} else if !e.carryOnce() {
 			return
 		}
 	}

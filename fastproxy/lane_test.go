@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // needLanes skips where goroutines carry everything.
@@ -63,5 +65,50 @@ func TestARequestOnALaneAllocatesNothing(t *testing.T) {
 	}
 	if n := p.figure(t, "fastproxy_engine_requests_total", "engine", "loop"); n < 2000 {
 		t.Errorf("%v requests were answered by a lane", n)
+	}
+}
+
+func TestALargeBodyIsSplicedWhole(t *testing.T) {
+	body := make([]byte, 8<<20+12345)
+	for i := range body {
+		body[i] = byte(i * 7 / 3)
+	}
+	head := []byte("HTTP/1.1 200 OK\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n")
+	s := startBackend(t, func(c net.Conn) {
+		buf := make([]byte, 64<<10)
+		for {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
+			c.Write(head)
+			c.Write(body)
+		}
+	})
+	p := startProxy(t, s.env(), "")
+	needLanes(t, p)
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Minute))
+	request := "GET /reports/session/0/download/x HTTP/1.1\r\nHost: localhost:3000\r\nCookie: " + p.tina(t) + "\r\n\r\n"
+	for range 3 { // on one connection: nothing is left behind, or over
+		io.WriteString(c, request)
+		got := make([]byte, len(head)+len(body))
+		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got[:len(head)], head) || !bytes.Equal(got[len(head):], body) {
+			t.Fatalf("%v; the head: %q; the same body: %v", err, got[:len(head)], bytes.Equal(got[len(head):], body))
+		}
+	}
+	spliced := func() (n int64) {
+		for _, l := range p.lanes {
+			n += l.loop.Stats().Spliced
+		}
+		return n
+	}
+	for end := time.Now().Add(patient); spliced() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing was spliced")
+		}
 	}
 }

@@ -79,6 +79,12 @@
 // newcomer wakes them all; listeners are plain TCP, because Go's default, MPTCP,
 // loses the options that sockets inherit.
 //
+// There is no io_uring engine. A prototype of the byte path alone (multishot
+// receive, provided buffers, batched sends; no scanner, half-close, counts or
+// back-pressure) took 0.84 to 1.00 of the epoll relay's CPU per message flat out
+// and 0.74 to 0.90 at 4,000 round trips a second, and it would cost a kilobyte
+// of the kernel's memory for each tunnel and a second engine to keep honest.
+//
 // ENGINE=portable switches the lanes off; make test runs this package's tests
 // over both.
 //

@@ -11,11 +11,3 @@ func fileLimit() (uint64, bool) {
 	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r)
 	return uint64(r.Cur), err == nil
 }
-
-func kernelRelease() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
-}

@@ -39,7 +39,6 @@ type parrot struct {
 	delay  func() time.Duration // before each answer; nil: none
 	late   []lateAnswer         // in order of their time
 	alarm  *loop.Alarm
-	doors  []loop.Key
 	live   map[loop.Key]*parrotConn
 	delays []int64 // that answers really had here, ns
 

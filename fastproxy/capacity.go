@@ -96,9 +96,6 @@ func (c *capacity) hasRoom() bool {
 	return n <= c.most.again && n+c.held.Load() <= c.room.again
 }
 
-// full reports that nobody may enter now.
-func (c *capacity) full() bool { return c.shut.Load() }
-
 // starved hears why accepting failed, and reports whether it was for want of
 // descriptors or memory: then nobody may enter until it is worth another try.
 // Who had entered for that connection leaves first.

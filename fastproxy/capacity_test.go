@@ -60,16 +60,16 @@ func TestOneMoreThanThereIsRoomForWaitsForOneToLeave(t *testing.T) {
 	told := 0
 	c.onRoom(func() { told++ })
 	fill(t, c, 20)
-	if c.full() || told > 0 {
+	if c.shut.Load() || told > 0 {
 		t.Error("a pause while everybody is inside")
 	}
 	for range 3 {
-		if c.enter() || !c.full() {
+		if c.enter() || !c.shut.Load() {
 			t.Error("there is room for one more")
 		}
 	}
 	c.leave()
-	if told != 1 || c.full() {
+	if told != 1 || c.shut.Load() {
 		t.Errorf("told %d times", told)
 	}
 	if !c.enter() || c.enter() {
@@ -119,11 +119,11 @@ func TestWhatIsHeldForThoseInsideCountsForNewcomers(t *testing.T) {
 	}
 	c.hold(2) // nobody inside is refused
 	c.release(2)
-	if !c.full() {
+	if !c.shut.Load() {
 		t.Error("there is none yet")
 	}
 	c.release(1)
-	if c.full() || !c.enter() {
+	if c.shut.Load() || !c.enter() {
 		t.Error("there is one now")
 	}
 }
@@ -134,25 +134,25 @@ func TestShortOfDescriptorsAcceptingIsTriedAgainInTime(t *testing.T) {
 	c.onRoom(func() { told++ })
 	emfile := &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 	for _, err := range []error{syscall.ECONNABORTED, net.ErrClosed, errors.New("else")} {
-		if c.starved(err) || c.full() {
+		if c.starved(err) || c.shut.Load() {
 			t.Errorf("%v is no shortage", err)
 		}
 	}
 	fill(t, c, 5)
 	delays := []time.Duration{}
 	for range 4 {
-		if !c.starved(emfile) || !c.starved(emfile) || !c.full() { // two acceptors find out
+		if !c.starved(emfile) || !c.starved(emfile) || !c.shut.Load() { // two acceptors find out
 			t.Error("a shortage is none")
 		}
 		c.mu.Lock()
 		delays = append(delays, c.pause.delay)
 		c.mu.Unlock()
 		c.leave()
-		if !c.full() {
+		if !c.shut.Load() {
 			t.Error("that one left is no reason to try again")
 		}
 		c.passTime()
-		if c.full() || !c.enter() {
+		if c.shut.Load() || !c.enter() {
 			t.Error("it is not tried again")
 		}
 		c.times.late = 3 * longTime
@@ -177,7 +177,7 @@ func TestAShortageWhileItIsFullEnds(t *testing.T) {
 	c.enter()
 	c.starved(syscall.ENFILE)
 	c.leave()
-	if !c.full() {
+	if !c.shut.Load() {
 		t.Error("tried again too soon")
 	}
 	c.passTime()
@@ -185,7 +185,7 @@ func TestAShortageWhileItIsFullEnds(t *testing.T) {
 		t.Error("there is room for one")
 	}
 	c.leave() // the shortage is over: who leaves makes room at once
-	if c.full() || !c.enter() {
+	if c.shut.Load() || !c.enter() {
 		t.Error("there is room for one")
 	}
 }

@@ -43,7 +43,7 @@ func TestWhoComesToAFullProxyWaitsAndNobodyElseNotices(t *testing.T) {
 		}
 		late, later := d.dial(), d.dial()
 		late.say(d.request("GET /.fastproxy/session"))
-		d.eventually("a pause", d.room.full)
+		d.eventually("a pause", d.room.shut.Load)
 		d.waits(late)
 		for _, w := range inside {
 			w.client.say(hello)
@@ -165,7 +165,7 @@ func TestAFullProxyStops(t *testing.T) {
 		inside.wantAnswer("200 OK")
 		late := d.dial()
 		late.say(d.request("GET /.fastproxy/session"))
-		d.eventually("a pause", d.room.full)
+		d.eventually("a pause", d.room.shut.Load)
 		d.stop()
 		inside.wantGone()
 		late.wantGone()

@@ -120,7 +120,6 @@ type proxy struct {
 	ops    string // http://127.0.0.1:1235
 	dir    string
 	bin    string
-	env    string
 }
 
 type settings map[string]string

@@ -59,11 +59,13 @@ func (l *Log) queue(t *Batch) bool {
 	if l.closed || l.queued.Load() > queuedMost {
 		return false
 	}
+	size := int64(len(t.b)) // once sent, t is drain's
+	l.queued.Add(size)
 	select {
 	case l.batches <- t:
-		l.queued.Add(int64(len(t.b)))
 		return true
 	default:
+		l.queued.Add(-size)
 		return false
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -365,6 +366,10 @@ func TestManyWriteAtOnce(t *testing.T) {
 				l.Access(access())
 				l.Event(&Event{Action: Login})
 				l.Logger().Info("line")
+				batch := NewBatch()
+				batch.Add(access())
+				batch.Add(access())
+				l.Hand(batch)
 			}
 		})
 	}
@@ -372,8 +377,30 @@ func TestManyWriteAtOnce(t *testing.T) {
 	all.Wait()
 	closeLog(t, l)
 	records, events := l.Lost()
-	if n := len(s.lines(t)) + int(records+events); n < 8*600 {
-		t.Errorf("%d lines written or counted, want %d", n, 8*600)
+	if n := len(s.lines(t)) + int(records+events); n < 8*200*5 {
+		t.Errorf("%d lines written or counted, want %d", n, 8*200*5)
+	}
+	if n := l.queued.Load(); n != 0 {
+		t.Errorf("%d bytes are said to wait when all are written", n)
+	}
+}
+
+// A writer that waits takes a batch in the moment in which it is handed over.
+func TestABatchIsTheLogsOnceItIsHandedOver(t *testing.T) {
+	s := &sink{}
+	l := New(s, zapcore.InfoLevel)
+	const batches = 2000
+	for range batches {
+		batch := NewBatch()
+		batch.Add(access())
+		l.Hand(batch)
+		for l.queued.Load() > 0 {
+			runtime.Gosched()
+		}
+	}
+	closeLog(t, l)
+	if n, waiting := len(s.lines(t)), l.queued.Load(); n != batches || waiting != 0 {
+		t.Errorf("%d lines written, want %d; %d bytes are said to wait still, want none", n, batches, waiting)
 	}
 }
 

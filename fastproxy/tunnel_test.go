@@ -143,6 +143,7 @@ func TestAnIdleTunnelIsSmallAndHasNoGoroutine(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := startAudience(t)
+			needLanes(t, a.testProxy)
 			goroutines := runtime.NumGoroutine()
 			for i := range 10 {
 				a.open(c.path(i))

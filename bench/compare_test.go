@@ -11,18 +11,25 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
-// freePort is one that nobody listens on, most likely not soon either.
+var portsGiven atomic.Int32
+
+// freePort returns where a program that is about to start may listen: at a port
+// that the kernel gives to no connection, and that is given out once.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		addr := fmt.Sprint("127.0.0.1:", 31000+(os.Getpid()*101+int(portsGiven.Add(1)))%1000)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // buildPeers builds the programs of peers/ and gives their path.

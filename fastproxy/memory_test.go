@@ -47,7 +47,7 @@ func startProcess(t *testing.T, prepare string, env ...string) *process {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Env = append(env, "PATH="+os.Getenv("PATH"), "LISTEN=127.0.0.1:0", "OPS_LISTEN=127.0.0.1:0", "STATE_DIR="+filepath.Join(dir, "state"),
-		"AUTH_PASSWD_FILE="+file)
+		"AUTH_PASSWD_FILE="+file, "ENGINE="+os.Getenv("FASTPROXY_TEST_ENGINE"))
 	for k, v := range shiny.env() {
 		cmd.Env = append(cmd.Env, k+"="+v)
 	}

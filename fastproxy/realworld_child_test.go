@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -146,13 +148,22 @@ func (j *journal) tail(n int) string {
 	return strings.Join(lines, "\n")
 }
 
-// freePort is a loopback port that nobody held a moment ago.
+// portsGiven counts what freePort gave out.
+var portsGiven atomic.Int32
+
+// freePort returns a port for a program that is about to start. It is none of
+// those that the kernel gives to connections, and is given out once, so that
+// nobody else has it by then.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 21000, 30999
+	for range last - first {
+		port := first + (os.Getpid()*101+int(portsGiven.Add(1)))%(last-first+1)
+		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }

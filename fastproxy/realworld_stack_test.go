@@ -202,8 +202,9 @@ func (p *proxy) run(t testing.TB) {
 	t.Helper()
 	cmd := exec.Command(p.bin, "serve", "--listen", p.listen)
 	cmd.Dir = p.dir
-	// Only the settings of the file count: a developer's own environment does not.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir}
+	// Only the settings of the file count, a developer's own environment does
+	// not; make test runs the attacks over both engines.
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "ENGINE=" + os.Getenv("FASTPROXY_TEST_ENGINE")}
 	p.child = start(t, "fastproxy", cmd)
 	c := p.child
 	t.Cleanup(func() {

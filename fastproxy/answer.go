@@ -37,10 +37,7 @@ func (t *transfer) sendAnswer() error {
 		return nil
 	}
 	// Bytes behind the answer are nobody's: that connection is not used again.
-	// Behind a HEAD's head a backend may send a body all the same, later: the
-	// next visitor's answer (RFC 9112 section 9.2 has no way to tell).
-	late := string(x.head.method) == "HEAD" && a.contentLength != 0
-	t.reuse = !early && !late && !a.close && !f.untilClose() && !f.over && (end == nil || end.reason() == "")
+	t.reuse = !early && !a.late(x.head.method) && !a.close && !f.untilClose() && !f.over && (end == nil || end.reason() == "")
 	return nil
 }
 

@@ -115,6 +115,20 @@ func (a *answerHead) bodiless(method []byte) bool {
 	return a.status < 200 || a.status == 204 || a.status == 304 || string(method) == "HEAD"
 }
 
+// late reports an answer without a body behind whose head a backend may send
+// one all the same, later: the next visitor's answer (RFC 9112 section 9.2 has
+// no way to tell). httpuv does so with an app's own 304; those that it makes
+// itself say no length.
+func (a *answerHead) late(method []byte) bool {
+	switch {
+	case string(method) == "HEAD":
+		return a.contentLength != 0
+	case a.status == 304:
+		return a.chunked || a.contentLength > 0
+	}
+	return false
+}
+
 // named reports whether Connection names a field as one of the backend's
 // connection only (RFC 9110 section 7.6.1). Framing and Upgrade are ours to
 // judge, whatever it says of them.

@@ -357,10 +357,8 @@ func (e *errand) sourceEnds(err error) bool {
 // complete ends an errand whose answer has gone out whole.
 func (e *errand) complete() {
 	x, a, f := &e.x, &e.answer, &e.frame
-	// As in sendAnswer: bytes behind the answer are nobody's, and behind a
-	// HEAD's head a body may come all the same.
-	late := string(x.head.method) == "HEAD" && a.contentLength != 0
-	if !late && e.left == 0 && !a.close && !f.untilClose() && !f.over && !e.strand.hungUp {
+	// As in sendAnswer: bytes behind the answer are nobody's.
+	if !a.late(x.head.method) && e.left == 0 && !a.close && !f.untilClose() && !f.over && !e.strand.hungUp {
 		e.lane.sparesOf(x.route.backend).put(e.strand)
 		e.strand = nil
 	}

@@ -50,8 +50,8 @@ func (e *errand) drainPipe() bool {
 	case nil, loop.ErrAgain:
 		e.wrote(held-e.pipe.Held(), e.pipe.Held() == 0)
 	case loop.ErrNoSplice: // back into memory, once
-		b := make([]byte, held)
-		for n := 0; n < held; {
+		b := make([]byte, e.pipe.Held())
+		for n := 0; n < len(b); {
 			k, err := e.pipe.Take(b[n:])
 			if err != nil {
 				e.abort()

@@ -199,10 +199,13 @@ func closeCode(cause error, kind string) string {
 
 // hasLeft takes that c, which was open, was ended here.
 func (cl *client) hasLeft(c *conn) {
+	if cl.closing {
+		return
+	}
 	if cl.measured(cl.loop.Clock()) {
 		cl.counts.Visits++
 	}
-	if cl.revolving && !cl.closing {
+	if cl.revolving {
 		c.renewing = true
 		c.connect()
 	}

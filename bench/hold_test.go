@@ -170,7 +170,7 @@ func TestAnInterruptedRunStillReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Ended != "interrupted" || r.Counts.Opened != 50 || r.Counts.OpenAtEnd != 50 || r.Err() != nil {
+	if r.Ended != "interrupted" || r.Counts.Opened != 50 || r.Counts.OpenAtEnd != 50 || r.Counts.Visits != 0 || r.Err() != nil {
 		t.Errorf("%s, %+v, %v", r.Ended, r.Counts, r.Err())
 	}
 	cancel()

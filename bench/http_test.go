@@ -13,11 +13,7 @@ import (
 func mustHTTP(t *testing.T, o HTTPOptions) *Result {
 	t.Helper()
 	o.For, o.Warmup, o.Conns = cmp.Or(o.For, 200*time.Millisecond), cmp.Or(o.Warmup, 50*time.Millisecond), cmp.Or(o.Conns, 8)
-	r, err := HTTP(t.Context(), o, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return measuring(t, &o.For, func() (*Result, error) { return HTTP(t.Context(), o, nil) })
 }
 
 func TestHTTPChecksAnswersInEveryShape(t *testing.T) {

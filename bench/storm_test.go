@@ -66,6 +66,18 @@ func (h *hall) serveSocket(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
+	if !ending { // counted before the visitor can know that it is in
+		h.mu.Lock()
+		h.opened++
+		h.in++
+		h.most = max(h.most, h.in)
+		h.mu.Unlock()
+		defer func() {
+			h.mu.Lock()
+			h.in--
+			h.mu.Unlock()
+		}()
+	}
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil || ending {
 		if err == nil {
@@ -75,20 +87,13 @@ func (h *hall) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
-	h.mu.Lock()
-	h.opened++
-	h.in++
-	h.most = max(h.most, h.in)
-	h.mu.Unlock()
 	conn.WriteMessage(websocket.TextMessage, []byte(`{"config":{}}`))
 	for {
 		_, text, err := conn.ReadMessage()
-		h.mu.Lock()
 		if err != nil {
-			h.in--
-			h.mu.Unlock()
 			return
 		}
+		h.mu.Lock()
 		h.said = append(h.said, string(text))
 		h.mu.Unlock()
 	}

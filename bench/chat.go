@@ -46,6 +46,9 @@ func Chat(ctx context.Context, o ChatOptions, live *Live) (*Result, error) {
 	}
 	r := f.finish()
 	f.chatted(&o, r)
+	if !o.Ping && !o.Listen && f.live.Messages.Load() == 0 && r.Counts.Lost+r.Counts.Unanswered > 0 {
+		r.Notes = append(r.Notes, "No message came back: chat wants a server that says every text message back, which Shiny does not do. --ping measures Pong frames instead.")
+	}
 	return r, nil
 }
 

@@ -89,6 +89,9 @@ func TestChatNoticesChangedAndMissingAnswers(t *testing.T) {
 	if r.Counts.Lost != 5 || r.CloseCodes["1011"] != 5 || r.Err() == nil {
 		t.Errorf("closed: %+v, %v", r.Counts, r.CloseCodes)
 	}
+	if notes := strings.Join(r.Notes, " "); !strings.Contains(notes, "--ping") {
+		t.Errorf("a server that is no echo: the notes are %q, want what to do", notes)
+	}
 }
 
 // TestPercentilesAgreeWithAKnownDelay asks a server that answers after a set
@@ -214,13 +217,4 @@ func TestChatCountsWhatAServerSaysOfItself(t *testing.T) {
 	if r.Derived["gigabytes_per_second"] == 0 || !strings.Contains(summaryOf(t, r), " heard") {
 		t.Errorf("derived %v\n%s", r.Derived, summaryOf(t, r))
 	}
-}
-
-func summaryOf(t *testing.T, r *Result) string {
-	t.Helper()
-	var b strings.Builder
-	if err := r.WriteSummary(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }

@@ -38,6 +38,7 @@ func (g *guest) enter(ctx context.Context, due time.Time) {
 	}
 	start := time.Now()
 	if err := g.open(ctx); err != nil {
+		g.path = "" // was never in, so it cannot come back
 		g.failed(ctx, err)
 		return
 	}

@@ -242,6 +242,7 @@ func (w *worker) session(ctx context.Context, iteration int) bool {
 	first := false
 	if err != nil {
 		level := slog.LevelDebug
+		w.crowd.count(func(n *Counts) { n.FailedSessions++ })
 		if first = w.crowd.failed(err); first { // of its kind: one sample of each is enough
 			level = slog.LevelWarn
 		}
@@ -292,7 +293,7 @@ func (r *replay) result(ctx context.Context) *Result {
 	if res.Seconds > 0 {
 		res.Derived["sessions_per_minute"] = float64(res.Counts.Sessions) / res.Seconds * 60
 	}
-	if n := res.Counts.Planned - res.Counts.Sessions - res.Counts.Failed - res.Counts.Wrong - res.Counts.Lost; n > 0 && ctx.Err() != nil {
+	if n := res.Counts.Planned - res.Counts.Sessions - res.Counts.FailedSessions; n > 0 && ctx.Err() != nil {
 		res.Notes = append(res.Notes, strings.TrimSpace(thousands(int64(n))+" sessions were under way when the run was interrupted."))
 	}
 	return res

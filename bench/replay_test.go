@@ -100,7 +100,7 @@ func failsAt(t *testing.T, s *standIn, sample string, line int, old, new string)
 	if m == nil || m[1] != fmt.Sprint(line) || !strings.HasSuffix(text, m[0]+"\n") {
 		t.Errorf("%s line %d, %s made %s: the session ends with\n%s", sample, line, old, new, text[max(0, len(text)-300):])
 	}
-	if r.Counts.Sessions != 0 || r.Counts.Wrong != 1 || r.Err() == nil || !r.Sessions[0].Failed {
+	if r.Counts.Sessions != 0 || r.Counts.Wrong != 1 || r.Counts.FailedSessions != 1 || r.Err() == nil || !r.Sessions[0].Failed {
 		t.Errorf("%s line %d: %+v", sample, line, r.Counts)
 	}
 }
@@ -248,6 +248,9 @@ func TestASocketThatTheServerEndsFailsTheSession(t *testing.T) {
 	if m := failRow.FindStringSubmatch(sessionFiles(t, dir)["0_0_0.csv"]); m == nil {
 		t.Error("no PLAYBACK_FAIL")
 	}
+	if text := summaryOf(t, r); !strings.Contains(text, "0 done, 1 failed") {
+		t.Errorf("the summary does not count it:\n%s", text)
+	}
 }
 
 func TestATargetThatIsAwayIsCountedAndNotRunDown(t *testing.T) {
@@ -351,4 +354,13 @@ func TestAnOutputDirectoryOfAnEarlierReplayIsReplaced(t *testing.T) {
 	if n := len(sessionFiles(t, again)); n != 1 {
 		t.Errorf("%d sessions are there, want one", n)
 	}
+}
+
+func summaryOf(t *testing.T, r *Result) string {
+	t.Helper()
+	var b strings.Builder
+	if err := r.WriteSummary(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

@@ -59,6 +59,9 @@ type Counts struct {
 	BytesIn    int `json:"bytes_in"`    // payload
 	BytesOut   int `json:"bytes_out"`   // payload
 	Sessions   int `json:"sessions"`    // replay and storm: whole sessions done
+	// FailedSessions are those of a replay that ended before their end, for
+	// whatever reason; Failed, Lost and Wrong say for which.
+	FailedSessions int `json:"failed_sessions,omitempty"`
 	// Visits are connections that were opened, used and ended here in the
 	// measured time, for another to take their place: with LeaveAfter and Churn.
 	Visits int `json:"visits,omitempty"`

@@ -128,7 +128,7 @@ func (s *storm) run(ctx context.Context) {
 	})
 	s.to = time.Now()
 	s.spent = s.crowd.look() - before
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && live.Open.Load() > 0 {
 		live.SetPhase("holding")
 		live.Duration.Store(int64(s.o.For))
 		s.hold(ctx)

@@ -163,6 +163,15 @@ func TestSocketsThatTheServerEndsAreLost(t *testing.T) {
 	}
 }
 
+func TestWhoWasNeverInIsNeitherHeldNorReturns(t *testing.T) {
+	h := newHall(t, "")
+	h.sockets = "/elsewhere/"
+	r := h.storm(t, func(o *StormOptions) { o.For, o.Drops = time.Hour, 1 })
+	if r.Counts.Sessions != 20 || r.Counts.Wrong != 20 || r.Counts.Reopened+r.Counts.Retries != 0 || h.tried != 20 || r.Err() == nil {
+		t.Errorf("%+v, %d upgrades", r.Counts, h.tried)
+	}
+}
+
 func TestTheSocketIsFoundFromThePage(t *testing.T) {
 	h := newHall(t, `<script src="__assets__/sockjs.min.js"></script>`)
 	h.sockets = "/app/__sockjs__/n="

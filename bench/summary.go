@@ -74,8 +74,8 @@ func (r *Result) countLines() [][2]string {
 		what = "sign-ins"
 	}
 	var lines [][2]string
-	if r.Scenario == "replay" || (c.Sessions > 0 && r.Scenario != "storm") {
-		lines = append(lines, [2]string{"sessions", fmt.Sprintf("%s done, %s failed", number(c.Sessions), number(c.Failed))})
+	if r.Scenario == "replay" {
+		lines = append(lines, [2]string{"sessions", fmt.Sprintf("%s done, %s failed", number(c.Sessions), number(c.FailedSessions))})
 	} else {
 		text := fmt.Sprintf("%s of %s opened, %s failed", number(c.Opened), number(c.Planned), number(c.Failed))
 		if c.Lost > 0 {
@@ -89,7 +89,7 @@ func (r *Result) countLines() [][2]string {
 			text += fmt.Sprintf(", %s not", number(c.Unanswered))
 		}
 		if c.Wrong > 0 {
-			text += fmt.Sprintf(", %s wrongly", number(c.Wrong))
+			text += fmt.Sprintf("; %s wrong answers in the whole run", number(c.Wrong))
 		}
 		lines = append(lines, [2]string{r.unit(), text})
 	} else if c.Answered > 0 {

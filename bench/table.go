@@ -200,7 +200,9 @@ func (c *Comparison) WriteTables(w io.Writer) error {
 		b.WriteString("- " + v + "\n")
 	}
 	for _, t := range c.Targets {
-		fmt.Fprintf(&b, "- **%s**: %s\n", t.Name, strings.Join(nonEmpty(t.About, t.Version), "; "))
+		if about := strings.Join(nonEmpty(t.About, t.Version), "; "); about != "" {
+			fmt.Fprintf(&b, "- **%s**: %s\n", t.Name, about)
+		}
 	}
 	for _, t := range c.Tables() {
 		t.write(&b)

@@ -110,7 +110,7 @@ func TestARunWritesItsFiguresAsTextAndJSONAndPage(t *testing.T) {
 
 func TestWrongAnswersEndWithOne(t *testing.T) {
 	for _, url := range []string{page(t, 503), "http://127.0.0.1:1/"} {
-		code, out, errs := ends(t, "http", url, "--conns", "1", "--for", "100ms", "--warmup", "1ms", "--timeout", "2s", "-q")
+		code, out, errs := ends(t, "http", url, "--conns", "1", "--rate", "200/s", "--for", "100ms", "--warmup", "1ms", "--timeout", "2s", "-q")
 		if code != exitFailed || out == "" || !strings.Contains(errs, "fastbench: http: ") {
 			t.Errorf("%s: exit %d\n%s%s", url, code, out, errs)
 		}

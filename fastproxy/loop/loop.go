@@ -47,6 +47,8 @@ type Loop struct {
 	expired  []Key
 	pipes    pipes
 	now      int64
+	ready    int // events of this turn
+	told     int // of them, to their handlers
 	stopping bool
 
 	mailbox mailbox
@@ -124,6 +126,17 @@ func (l *Loop) Now() int64 { return l.now }
 // Clock is the time in ns since New; any goroutine may ask. It never goes back.
 func (l *Loop) Clock() int64 { return int64(time.Since(l.base)) }
 
+// Pending reports an event of this turn that key's handler is yet to be told,
+// since others became ready before it.
+func (l *Loop) Pending(key Key) bool {
+	for i := l.told; i < l.ready; i++ {
+		if k, _ := l.poll.event(i); k == key {
+			return true
+		}
+	}
+	return false
+}
+
 // Scratch is a buffer that every handler may use until it returns.
 func (l *Loop) Scratch() []byte { return l.scratch }
 
@@ -144,9 +157,10 @@ func (l *Loop) blockUntil() (wait time.Duration) {
 func (l *Loop) turn(now int64, ready int) {
 	l.now = now
 	l.turns.Add(1)
+	l.ready, l.told = ready, 0
 	l.callAgain() // first: a key stays nobody else's until the turn after it was closed
 	if ready > 0 {
-		l.events.Add(int64(l.callReady(ready)))
+		l.events.Add(int64(l.callReady()))
 	}
 	l.callExpired()
 	l.callAlarms()
@@ -157,10 +171,11 @@ func (l *Loop) turn(now int64, ready int) {
 	l.watched.Store(int64(l.used))
 }
 
-// callReady calls the handlers of the first n events.
-func (l *Loop) callReady(n int) (called int) {
-	for i := range n {
-		key, ev := l.poll.event(i)
+// callReady calls the handlers of what is ready.
+func (l *Loop) callReady() (called int) {
+	for l.told < l.ready {
+		key, ev := l.poll.event(l.told)
+		l.told++
 		if key >= keyOwn {
 			continue // the wake-up or the timer: this turn is all they want
 		}

@@ -360,6 +360,51 @@ func TestAReleasedDescriptorIsNotHeardOf(t *testing.T) {
 	})
 }
 
+func TestAHandlerCanAskWhatElseBecameReadyInItsTurn(t *testing.T) {
+	eachWait(t, func(t *testing.T, l *Loop) {
+		var keys []Key
+		var heard []bool // of all, by each that is told
+		done := make(chan struct{})
+		var h handlerFunc = func(key Key, ev Events) {
+			if ev&Readable == 0 {
+				return
+			}
+			for _, k := range keys {
+				heard = append(heard, l.Pending(k))
+			}
+			if len(heard) == 3*3 {
+				close(done)
+			}
+		}
+		var others []int
+		for range 3 {
+			ours, theirs := pair(t)
+			others = append(others, theirs)
+			key, err := l.Watch(ours, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys = append(keys, key)
+			write(t, theirs, "x")
+		}
+		end := start(t, l)
+		<-done
+		on(t, l, func() {
+			for _, k := range keys {
+				heard = append(heard, l.Pending(k))
+			}
+		})
+		end()
+		const f = false
+		if want := []bool{f, true, true, f, f, true, f, f, f, f, f, f}; !slices.Equal(heard, want) {
+			t.Errorf("heard %v, want %v", heard, want)
+		}
+		for _, fd := range others {
+			unix.Close(fd)
+		}
+	})
+}
+
 func TestAHandlerMayCloseAnotherOfTheSameTurn(t *testing.T) {
 	eachWait(t, func(t *testing.T, l *Loop) {
 		const n = 40

@@ -41,7 +41,8 @@ import (
 //
 // Tried too, and left out: raw for a millisecond and parked after that. At
 // 4000 it cost 23.6 to 47.4 µs: Go's poller is woken in vain for every event
-// that the raw wait takes.
+// that the raw wait takes. With a blocking call in place of the parking it was
+// 36.9 to 45.0 µs, beside 24.4 to 29.9 nested.
 func BenchmarkWait(b *testing.B) {
 	for _, load := range []string{"4000", "max", "logins"} {
 		for _, how := range []string{"nested", "raw"} {

@@ -20,9 +20,10 @@ import (
 // flood is one way to hold connections that bring nothing.
 type flood struct {
 	name    string
-	opening string // sent at once; {cookie} is a signed-in visitor's
-	drip    string // then sent every second, if not ""
-	deaf    bool   // never reads
+	opening string   // sent at once; {cookie} is a signed-in visitor's
+	others  []string // likewise: each is as many connections' opening
+	drip    string   // then sent every second, if not ""
+	deaf    bool     // never reads
 
 	// What one such connection may cost on the portable engine, in bytes of
 	// resident memory, with what its opening leaves behind.
@@ -39,6 +40,12 @@ type flood struct {
 var floods = []flood{
 	{name: "SlowHeads", opening: "GET /reports/ HTTP/1.1\r\nHost: localhost\r\nX: ", drip: "y", portable: 8 << 10, within: 15 * time.Second},
 	{name: "SlowForms", opening: "POST /.fastproxy/password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nx",
+		others: []string{
+			"POST /.fastproxy/password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 16000\r\n\r\nx",
+			"POST /.fastproxy/password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n2710\r\nx",
+			"POST /logout HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 10000\r\nExpect: 100-continue\r\n\r\nx",
+			"POST /logout HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000000000\r\n\r\nx",
+		},
 		drip: "x", portable: 20 << 10, within: 15 * time.Second},
 	{name: "SlowBodies", opening: "POST /reports/upload HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nContent-Length: 1000000\r\n\r\nx",
 		drip: "x", portable: 40 << 10, within: 15 * time.Second},
@@ -113,14 +120,18 @@ func (f *flood) run(t *testing.T, bin binaries) {
 	before, fds := g.memory(t), g.descriptors(t)
 
 	began := time.Now()
-	c := f.open(t, g, n, strings.ReplaceAll(f.opening, "{cookie}", kim.cookies()))
+	openings := append([]string{f.opening}, f.others...)
+	for i := range openings {
+		openings[i] = strings.ReplaceAll(openings[i], "{cookie}", kim.cookies())
+	}
+	c := f.open(t, g, n, openings)
 	defer c.close()
 	open := time.Now()
 	time.Sleep(3 * time.Second)
 	each := (g.memory(t) - before) / n
 	t.Logf("%d open after %.1f s: %d B of resident memory for each (%d descriptors)", n, open.Sub(began).Seconds(), each, g.descriptors(t)-fds)
 	if d := floodTime(t); d > 0 {
-		again, most := f.keepUp(t, g, c, n, d, strings.ReplaceAll(f.opening, "{cookie}", kim.cookies()))
+		again, most := f.keepUp(t, g, c, n, d, openings)
 		open = time.Now()
 		t.Logf("kept up for %v, %d came again: at most %d B for each", d, again, (most-before)/n)
 		if most = (most - before) / n; most > 2*f.most() { // those that were, until they are collected, and those that are
@@ -162,10 +173,10 @@ type crowd struct {
 	done  sync.WaitGroup
 }
 
-func (f *flood) open(t *testing.T, g *siege, n int, opening string) *crowd {
+func (f *flood) open(t *testing.T, g *siege, n int, openings []string) *crowd {
 	c := &crowd{stop: make(chan struct{})}
-	for range n {
-		c.conns = append(c.conns, f.one(t, g, opening))
+	for i := range n {
+		c.conns = append(c.conns, f.one(t, g, openings[i%len(openings)]))
 	}
 	if f.drip == "" {
 		return c
@@ -207,11 +218,11 @@ func (f *flood) one(t *testing.T, g *siege, opening string) net.Conn {
 
 // keepUp has as many come again as were cut off, for so long. It reports how
 // many, and the most memory that it saw.
-func (f *flood) keepUp(t *testing.T, g *siege, c *crowd, n int, lasts time.Duration, opening string) (again, most int) {
+func (f *flood) keepUp(t *testing.T, g *siege, c *crowd, n int, lasts time.Duration, openings []string) (again, most int) {
 	for began := time.Now(); time.Since(began) < lasts; time.Sleep(500 * time.Millisecond) {
 		most = max(most, g.memory(t))
 		for left := g.established(t); left < n; left++ {
-			nc := f.one(t, g, opening)
+			nc := f.one(t, g, openings[again%len(openings)])
 			c.mu.Lock()
 			c.conns = append(c.conns, nc)
 			c.mu.Unlock()

@@ -21,9 +21,11 @@ type caller struct {
 	hungUp   bool // an end follows: a short read is not the last
 	late     bool // a head has begun, and has a deadline
 	stalled  bool // wrote less than it was given, lately
+	told     bool // to send the body that it held back
 
 	wants     int32 // so many bytes are to be here before the head is looked at
 	lingerEnd int64 // on the loop's clock
+	gathering *gathering
 }
 
 type callerStage uint8
@@ -79,7 +81,7 @@ func (c *caller) survive() {
 
 // idle waits for the next head.
 func (c *caller) idle() {
-	c.late = false
+	c.late, c.told = false, false
 	c.lane.loop.SetDeadline(c.key, c.lane.loop.Now()+int64(c.lane.p.limits.idle))
 }
 
@@ -119,6 +121,7 @@ func (c *caller) readHead() bool {
 		seen := n
 		if n += k; c.wants > 0 {
 			seen = 0
+			c.gathered(k)
 		}
 		if n < int(c.wants) {
 			c.keep(b[:n])
@@ -152,33 +155,11 @@ func (c *caller) begin(head []byte) {
 	e := c.lane.takeErrand()
 	e.caller, c.errand = c, e
 	e.raw = append(e.raw[:0], head...)
-	if !e.start() && !c.gather(e) {
+	g := c.gathering
+	c.gathering = nil
+	if !e.start() && !c.gather(e, g) {
 		e.hand(nil)
 	}
-}
-
-// gatherMost is the largest body that is awaited: a sign-in has 200 bytes.
-const gatherMost = 2 << 10
-
-// gather waits for the rest of a small body, so that a worker, and all that
-// one takes, is not kept waiting by somebody who sends a form byte by byte.
-func (c *caller) gather(e *errand) bool {
-	h := &e.x.head
-	if !e.judged || h.chunked || h.expect || h.contentLength > gatherMost || int64(len(c.kept)) >= h.contentLength {
-		return false
-	}
-	l := c.lane
-	b := l.loop.Scratch()
-	n := copy(b, e.raw)
-	n += copy(b[n:], c.kept)
-	c.wants = int32(len(e.raw) + int(h.contentLength))
-	c.errand = nil
-	e.leave()
-	l.giveErrand(e)
-	c.keep(b[:n])
-	c.late = true
-	l.loop.SetDeadline(c.key, l.loop.Now()+int64(l.p.limits.paceStart))
-	return true
 }
 
 // keep holds b, read and not used, in place of what was held.
@@ -200,7 +181,10 @@ func (c *caller) tooLate() {
 		return
 	}
 	why := errHeadTimeout
-	if c.wants > 0 {
+	if c.gathering != nil {
+		if c.gathered(0); c.gathering.pace.left() > 0 {
+			return
+		}
 		why = errBodyTimeout
 	}
 	c.lend(loan{bytes: c.kept, refusal: why})

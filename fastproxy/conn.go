@@ -78,6 +78,7 @@ func (c *conn) exchange(raw []byte, err *scanError) connNext {
 	defer releaseExchange(x)
 	if err == nil {
 		err = scan(raw, &x.head)
+		x.head.expect = x.head.expect && !c.loan.told
 	}
 	if err == nil && !x.parse() {
 		err = refuse("malformed request head")

@@ -68,7 +68,8 @@
 // Lanes hold nothing for who is slow. An answer's first piece is read; of what
 // follows the client is shown what lies in Shiny's socket (MSG_PEEK), and what
 // it took is discarded there. Bodies go the same way in the other direction,
-// and a small form is awaited whole before a worker sees it. Two thousand
+// and a form of ours, or a small one, is awaited whole before a worker sees it.
+// Two thousand
 // clients of any slow kind take 2 to 3 KB each (attack_flood_test.go).
 //
 // Differences from the design, and why: lanes do not run fasthttp's parser

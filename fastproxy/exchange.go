@@ -246,7 +246,8 @@ const maxForm = 16 << 10
 // readForm reads the body for a handler of ours; false: it is too large or
 // did not come.
 func (x *exchange) readForm() bool {
-	if x.sendContinue() != nil {
+	if x.head.contentLength > maxForm || x.sendContinue() != nil {
+		x.closing = true
 		return false
 	}
 	b, err := io.ReadAll(io.LimitReader(&x.body, maxForm+1))

@@ -14,6 +14,7 @@ type loan struct {
 	bytes   []byte     // borrowed: copied by lend
 	refusal *scanError // the head is refused with this
 	failure error      // Shiny was asked, and this came of it; see forward
+	told    bool       // the client was told to send its body
 	id      string     // of the request, if Shiny was told one
 	start   time.Time
 	read    int64 // of the request's body, which is gone
@@ -27,7 +28,7 @@ func (c *caller) lend(what loan) {
 	if what.refusal == nil {
 		b = append(b, c.kept...)
 	}
-	what.bytes = nil
+	what.bytes, what.told = nil, c.told
 	c.stage = over
 	c.keep(nil)
 	fd, err := l.loop.Release(c.key)

@@ -59,8 +59,7 @@ func (p *Proxy) password(x *exchange, s *snapshot) {
 		p.wrongMethod(x, "POST")
 		return
 	case !x.readForm():
-		p.say(x, message{Status: 413, Code: "form_too_large", Title: "That is more than a name and a password",
-			Text: "Please go back and try again."})
+		p.formUnread(x)
 		return
 	}
 	args := x.ctx.PostArgs()
@@ -91,6 +90,16 @@ func (p *Proxy) password(x *exchange, s *snapshot) {
 	v := session.New(identity.FromPasswd(account.User, account.Groups), x.start, s.sessionMax)
 	v.Line = account.Fingerprint
 	p.signIn(x, s, &v, f.ReturnTo)
+}
+
+// formUnread says why a form was not read.
+func (p *Proxy) formUnread(x *exchange) {
+	m := message{Status: 413, Code: "form_too_large", Title: "That is more than a name and a password"}
+	if isTimeout(x.body.err) {
+		m = message{Status: 408, Code: "form_too_slow", Title: "What you typed did not arrive in time"}
+	}
+	m.Text = "Please go back and try again."
+	p.say(x, m)
 }
 
 // passwordFailed says no in words that fit an unknown user and a wrong

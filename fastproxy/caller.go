@@ -61,22 +61,42 @@ func (c *caller) Handle(_ loop.Key, ev loop.Events) {
 	}
 }
 
-// survive makes a fault of ours cost this connection and nobody else's.
+// survive makes a fault of ours cost this request and nobody else's. As long as
+// nothing went out, a worker says so.
 func (c *caller) survive() {
 	v := recover()
 	if v == nil {
 		return
 	}
-	e, id := c.errand, ""
-	if e != nil {
-		id = e.x.id
-	}
-	c.lane.p.logPanic(id, v)
-	if e != nil && e.strand == nil && e.x.status == 0 {
-		e.hand(nil) // Shiny has seen nothing: a worker may do better, or knows what to say
+	defer c.giveUp()
+	e := c.errand
+	if e == nil {
+		c.lane.p.logPanic("", v)
+		c.cut()
 		return
 	}
-	c.cut()
+	c.lane.p.logPanic(e.x.id, v)
+	if e.binding != nil {
+		e.binding.Release()
+		e.binding = nil
+	}
+	switch {
+	case e.x.sent > 0:
+		e.abort() // it may look whole
+	case e.strand == nil && e.x.body.read == 0:
+		e.hand(nil) // Shiny has seen nothing: a worker may do better, or knows what to say
+	default:
+		e.hand(errFault)
+	}
+}
+
+// giveUp takes a second fault, in what survive does about the first.
+func (c *caller) giveUp() {
+	if v := recover(); v != nil {
+		c.lane.p.logPanic("", v)
+		c.errand = nil
+		c.end()
+	}
 }
 
 // idle waits for the next head.

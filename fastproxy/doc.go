@@ -68,9 +68,10 @@
 // Lanes hold nothing for who is slow. An answer's first piece is read; of what
 // follows the client is shown what lies in Shiny's socket (MSG_PEEK), and what
 // it took is discarded there. Bodies go the same way in the other direction,
-// and a form of ours, or a small one, is awaited whole before a worker sees it.
-// Two thousand
-// clients of any slow kind take 2 to 3 KB each (attack_flood_test.go).
+// and a form of ours, or a small body, is awaited whole before a worker sees it.
+// Two thousand slow clients take 2 to 3 KB each (attack_flood_test.go), but for
+// people who are signed in and send chunked bodies slowly: a worker carries
+// those, of some 26 KB.
 //
 // Differences from the design, and why: lanes do not run fasthttp's parser
 // (nothing of it is used there, and FuzzScan holds that it reads what scan

@@ -306,8 +306,9 @@ type errandEnd struct {
 // End implements session.Stream.
 func (e *errandEnd) End(session.Why) {
 	e.lane.loop.Post(func() {
-		if e.errand != nil {
-			e.errand.abort()
+		if it := e.errand; it != nil {
+			defer it.caller.survive()
+			it.abort()
 		}
 	})
 }

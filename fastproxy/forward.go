@@ -22,6 +22,7 @@ var (
 	errSlow       = errors.New("no answer in time")
 	errClientGone = errors.New("the client went away")
 	errUpload     = errors.New("the request body was malformed or ended early")
+	errFault      = errors.New("a fault of fastproxy's own")
 	errDeniedOpen = errors.New("the request opens an app that is not the visitor's")
 )
 
@@ -60,6 +61,8 @@ func (p *Proxy) forward(x *exchange, s *snapshot, r *route) {
 	}
 	switch {
 	case err == nil:
+	case err == errFault:
+		p.sayFault(x)
 	case errors.Is(err, session.ErrEnded): // while Shiny thought about the answer
 		p.answerSignIn(x, s, r)
 	default:

@@ -80,6 +80,7 @@ func (l *lane) take(fd int, peer netip.Addr, rest []byte, next connNext) {
 		l.gone()
 		return
 	}
+	defer c.survive()
 	c.key = key
 	c.keep(rest)
 	switch {

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"fastproxy/fastproxy/loop"
 	"fastproxy/fastproxy/relay"
+	"fastproxy/fastproxy/shiny"
 	"fastproxy/fastproxy/upstream"
 )
 
@@ -109,6 +111,98 @@ func TestPanicCostsItsOwnRequestOnly(t *testing.T) {
 
 	s.say("HTTP/1.1 204 No Content\r\n\r\n")
 	other.want("HTTP/1.1 204 No Content\r\n\r\n")
+}
+
+// TestPanicBehindAnotherRequestCostsItsOwnRequestOnly: on a lane it happens as
+// a worker gives the connection back.
+func TestPanicBehindAnotherRequestCostsItsOwnRequestOnly(t *testing.T) {
+	d := startDoor(t, nil, func(p *Proxy) { p.sockets = nil })
+	other := d.dial()
+	other.say(d.request("GET /reports/slow"))
+	s := d.shiny.accept()
+	s.head()
+
+	c0 := d.dial()
+	c0.say(d.request("GET /.fastproxy/session") + d.request("GET /reports/app/__sockjs__/n=abcdefghijklmnopqr/info"))
+	c0.wantAnswer("200 OK")
+	c0.wantAnswer("500 Internal Server Error")
+	c0.wantEnd("")
+
+	s.say("HTTP/1.1 204 No Content\r\n\r\n")
+	other.want("HTTP/1.1 204 No Content\r\n\r\n")
+}
+
+// TestPanicBesideShinyCostsItsOwnRequestOnly: Shiny has the request, or begins
+// to answer.
+func TestPanicBesideShinyCostsItsOwnRequestOnly(t *testing.T) {
+	for name, twice := range map[string]bool{"once": false, "and as it is told": true} {
+		t.Run(name, func(t *testing.T) {
+			d := startDoor(t, nil, nil)
+			needLanes(t, d.testProxy)
+			other := d.dial()
+			other.say(d.request("GET /reports/slow"))
+			slow := d.shiny.accept()
+			slow.head()
+
+			c0 := d.dial()
+			c0.say(d.request("POST /reports/app/__sockjs__/n=abcdefghijklmnopqr/000/abc/xhr_send", "Content-Length: 4"), "[")
+			s := d.shiny.accept()
+			s.head()
+			s.want("[")
+			d.spoil("xhr_send", func(e *errand) {
+				e.s = nil // the head of an answer is not to be written
+				if twice {
+					e.x.route.leave = func() { panic("again") }
+				}
+			})
+			s.say("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok")
+			if twice {
+				c0.wantGone()
+			} else {
+				c0.wantAnswer("500 Internal Server Error")
+				c0.wantEnd("")
+			}
+			s.wantGone()
+			d.eventuallyLogged("panic while answering", "http.request.id", "errand_answer.go")
+			if n := d.registry.Streams(); n != 0 {
+				t.Errorf("%d streams are bound", n)
+			}
+
+			slow.say("HTTP/1.1 204 No Content\r\n\r\n")
+			other.want("HTTP/1.1 204 No Content\r\n\r\n")
+		})
+	}
+}
+
+// spoil finds the errand of a target that ends so.
+func (d *door) spoil(target string, how func(*errand)) {
+	done := make(chan struct{})
+	for _, l := range d.lanes {
+		l.loop.Post(func() {
+			l.loop.Each(func(_ loop.Key, h loop.Handler) {
+				if c, ok := h.(*caller); ok && c.errand != nil && strings.HasSuffix(string(c.errand.x.head.target), target) {
+					how(c.errand)
+					close(done)
+				}
+			})
+		})
+	}
+	select {
+	case <-done:
+	case <-time.After(patient):
+		d.t.Fatal("no such errand")
+	}
+}
+
+func TestPanicOfAnInspectorCostsItsOwnTunnelOnly(t *testing.T) {
+	d := startDoor(t, nil, nil)
+	e := &tunnelEnd{p: d.Proxy, kind: shiny.KindSockJSRaw}
+	opens := shiny.NewOpens(e.kind, false, func([]byte) bool { panic("a fault") })
+	frame := maskedFrame(0x81, "0|o|x", [4]byte{1, 2, 3, 4})
+	if pass, bye := e.inspector(opens)(frame); pass != 0 || bye == nil {
+		t.Errorf("%d bytes pass, and the farewell is %v", pass, bye)
+	}
+	d.eventuallyLogged("panic while answering", "a fault")
 }
 
 func TestPanicOfAnUploadCostsItsOwnRequestOnly(t *testing.T) {

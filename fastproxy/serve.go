@@ -53,13 +53,18 @@ func (p *Proxy) serveSafely(x *exchange) {
 
 func (p *Proxy) panicked(x *exchange, v any) {
 	p.logPanic(x.id, v)
-	x.closing = true
 	if x.status != 0 {
 		x.abort() // what went out may look whole
 	} else {
-		p.say(x, message{Status: 500, Code: "internal_error", Title: "Something went wrong here",
-			Text: "The fault is ours, not yours. Please try again. If it stays so, tell whoever runs this server the request id below."})
+		p.sayFault(x)
 	}
+}
+
+// sayFault tells of a panic.
+func (p *Proxy) sayFault(x *exchange) {
+	x.closing = true
+	p.say(x, message{Status: 500, Code: "internal_error", Title: "Something went wrong here",
+		Text: "The fault is ours, not yours. Please try again. If it stays so, tell whoever runs this server the request id below."})
 }
 
 // logPanic is called where a panic was recovered.

@@ -138,7 +138,13 @@ func (e *tunnelEnd) inspector(opens *shiny.Opens) func(b []byte) (pass int, bye 
 	if opens == nil {
 		return nil
 	}
-	return func(b []byte) (int, *relay.Farewell) {
+	return func(b []byte) (pass int, bye *relay.Farewell) {
+		defer func() {
+			if v := recover(); v != nil { // this is an event loop, on which others are too
+				e.p.logPanic(hex.EncodeToString(e.id[:]), v)
+				pass, bye = 0, &relay.Farewell{ToClient: shiny.Farewell(e.kind, shiny.EndDenied), Reason: "internal_error"}
+			}
+		}()
 		n, ok := opens.Frames(b)
 		if ok {
 			return n, nil

@@ -27,7 +27,8 @@ func ReadSocketIDs(path []byte) (ids SocketIDs) {
 		return ids
 	}
 	ids.Unclear = hasRobust(path[:len(path)-len(tail)])
-	last, n := -1, 0
+	last, parameters, n := -1, 0, 0
+	var name []byte
 	for len(tail) > 0 {
 		var seg []byte
 		seg, tail = cutSegment(tail)
@@ -35,6 +36,7 @@ func ReadSocketIDs(path []byte) (ids SocketIDs) {
 			order := parameterOrder(seg[0])
 			ids.Unclear = ids.Unclear || order <= last || !isWord(seg[2:])
 			last = order
+			parameters++
 			if order == 0 {
 				ids.Unclear = ids.Unclear || len(seg) == 2
 				ids.Robust, ids.Opens = string(seg[2:]), seg[0] == 'n'
@@ -48,9 +50,14 @@ func ReadSocketIDs(path []byte) (ids SocketIDs) {
 			ids.Session = string(seg)
 		}
 		ids.Unclear = ids.Unclear || bytes.IndexByte(seg, '=') >= 0
+		name = seg
 		n++
 	}
 	ids.Unclear = ids.Unclear || n == 2 || n > 3
+	if n == 1 && parameters > 1 { // "n=1/t=/xhr" is a server's and a session's name to the routes, before a transport
+		kind := sockJSService(name)
+		ids.Unclear = ids.Unclear || kind != KindSockJSInfo && kind != KindSockJSIframe
+	}
 	if ids.Robust == "none" { // the server's word for a connection without that layer
 		ids.Robust, ids.Opens = "", false
 	}

@@ -13,6 +13,9 @@ func TestSocketIDsAreFound(t *testing.T) {
 		"/a/__sockjs__/000/abc/xhr":                   {Session: "abc"},
 		"/a/__sockjs__/n=1/info":                      {Robust: "1", Opens: true},
 		"/a/__sockjs__/n=1/info/":                     {Robust: "1", Opens: true},
+		"/a/__sockjs__/n=1/t=a/w=b/s=0/info":          {Robust: "1", Opens: true},
+		"/a/__sockjs__/n=1/t=a/iframe-0.3.4.html":     {Robust: "1", Opens: true},
+		"/a/__sockjs__/n=1/websocket":                 {Robust: "1", Opens: true},
 		"/a/__sockjs__/n=none/000/abc/xhr":            {Session: "abc"},
 		"/a/__sockjs__/":                              {},
 		"/a=b/__sockjs__/000/abc/xhr":                 {Session: "abc"},
@@ -33,6 +36,7 @@ var unclearPaths = []string{
 	"/a/o=2/__sockjs__/000/abc/websocket", "/o=2/a/__sockjs__/000/abc/websocket", "/a/__sockjs__/o=2/__sockjs__/000/abc/websocket", "/a/o=2/__sockjs__/websocket", "/n=1/o=2/__sockjs__/n=3/000/abc/xhr",
 	"/a/__sockjs__/n=a-b/000/abc/xhr", "/a/__sockjs__/n=a.b/000/abc/xhr", "/a/__sockjs__//o=2/000/abc/xhr", "/a/__sockjs__//000/abc/xhr", "/a/__sockjs__/000/abc//xhr", "/a/__sockjs__/000/abc/xhr//",
 	"/a/__sockjs__/t=a/n=b/websocket", "/a/__sockjs__/000/abc", "/a/__sockjs__/000/abc/xhr/more", "/a/__sockjs__/n=1/O=2/abc/websocket",
+	"/a/__sockjs__/n=1/t=/xhr", "/a/__sockjs__/n=1/t=/jsonp", "/a/__sockjs__/n=1/t=a/w=b/htmlfile", "/a/__sockjs__/t=a/w=b/jsonp_send/", "/a/__sockjs__/n=1/s=0/websocket",
 }
 
 func TestWhatShinyServerCouldReadOtherwiseIsUnclear(t *testing.T) {

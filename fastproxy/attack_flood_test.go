@@ -40,7 +40,7 @@ type flood struct {
 var floods = []flood{
 	{name: "SlowHeads", opening: "GET /reports/ HTTP/1.1\r\nHost: localhost\r\nX: ", drip: "y", portable: 8 << 10, within: 15 * time.Second},
 	{name: "SlowForms", opening: "POST /.fastproxy/password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nx",
-		others: []string{
+		others: []string{ // each took a worker, of 11 to 15 KB, until the commit that brought them
 			"POST /.fastproxy/password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 16000\r\n\r\nx",
 			"POST /.fastproxy/password HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n2710\r\nx",
 			"POST /logout HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 10000\r\nExpect: 100-continue\r\n\r\nx",

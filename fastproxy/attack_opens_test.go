@@ -202,7 +202,7 @@ func TestTransportsThatAnySiteCanReadAreRefused(t *testing.T) {
 	p := oneServerTwoRules(t)
 	for _, tail := range []string{
 		"n=abc/000/xyz/jsonp?c=x", "n=abc/000/xyz/htmlfile?c=x", "n=abc/000/xyz/jsonp_send", "000/xyz/jsonp?c=x",
-		"n=abc/t=/jsonp?c=x", "n=abc/t=x/htmlfile?c=x", "t=a/w=b/jsonp/?c=x", "n=abc/t=a/w=b/jsonp_send", // a server and a session to Shiny Server's routes
+		"n=abc/t=/jsonp?c=x", "n=abc/t=x/htmlfile?c=x", "t=a/w=b/jsonp/?c=x", "n=abc/t=a/w=b/jsonp_send", // a server and a session to Shiny Server's routes; served until the commit that brought these
 	} {
 		answer := p.roundTrip(t, "GET /apps/__sockjs__/"+tail+" HTTP/1.1\r\nHost: shiny.example.org\r\nConnection: close\r\nCookie: "+p.tina(t)+"\r\n\r\n")
 		if !strings.HasPrefix(answer, "HTTP/1.1 403") {

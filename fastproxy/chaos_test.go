@@ -104,7 +104,7 @@ func moodyShiny(t *testing.T, c net.Conn) {
 		case "big": // enough to be spliced
 			body = bigBody(id)
 			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-		case "not modified": // with a body all the same
+		case "not modified": // with a body all the same: the next answer, until answerHead.late looked at 304
 			io.WriteString(c, "HTTP/1.1 304 Not Modified\r\nContent-Length: 44\r\n\r\n")
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
 		case "cut":

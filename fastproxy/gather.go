@@ -70,7 +70,7 @@ func (c *caller) missing(e *errand) int {
 		}
 		rest = rest[n:]
 	}
-	return 1
+	return int(max(1, min(body.size, int64(maxForm-len(c.kept))))) // of the chunk under way
 }
 
 // bringsForm reports a form for one of our own pages that take any.

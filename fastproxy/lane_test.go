@@ -156,7 +156,8 @@ func (d *door) inOneTurn(client, shiny func()) {
 	}
 }
 
-// The loop hears of the request first, and takes the connection for it.
+// The loop hears of the request first, and would take the connection for it, as
+// it did until the commit that brought this test.
 func TestAConnectionThatEndsOrTalksInTheTurnOfTheNextRequestIsNotUsedForIt(t *testing.T) {
 	for name, meanwhile := range map[string]func(s *peer){
 		"closed":                          func(s *peer) { s.close() },

@@ -114,7 +114,8 @@ func TestPanicCostsItsOwnRequestOnly(t *testing.T) {
 }
 
 // TestPanicBehindAnotherRequestCostsItsOwnRequestOnly: on a lane it happens as
-// a worker gives the connection back.
+// a worker gives the connection back, and ended the process until the commit
+// that brought this test, as the next two did.
 func TestPanicBehindAnotherRequestCostsItsOwnRequestOnly(t *testing.T) {
 	d := startDoor(t, nil, func(p *Proxy) { p.sockets = nil })
 	other := d.dial()

@@ -53,6 +53,7 @@ func pageSamples(s func(string) string) []pageSample {
 		{Status: 403, Code: "foreign_origin", Title: "Another site asked for this", Text: "Only pages of " + samplePublic + " may do this. Please open the app there.", Operator: "Name it in ALLOWED_ORIGINS."},
 		{Status: 404, Code: "not_found", Title: "There is nothing here", Text: "There is no app at this address. Please check it."},
 		{Status: 405, Code: "method_not_allowed", Title: "This address takes GET only", Text: "It cannot be opened like this. Please begin at the start page."},
+		{Status: 408, Code: "form_too_slow", Title: "What you typed did not arrive in time", Text: "Please go back and try again."},
 		{Status: 413, Code: "form_too_large", Title: "That is more than a name and a password", Text: "Please go back and try again."},
 		{Status: 421, Code: "wrong_host", Title: "This server goes by another name", Text: "Its address is " + samplePublic + ". Please open it there.", Operator: "Correct PUBLIC_URL.",
 			Links: []link{{Href: samplePublic + "/", Label: samplePublic, Primary: true}}},

@@ -1,6 +1,7 @@
 package fastproxy
 
 import (
+	"math"
 	"time"
 
 	"fastproxy/fastproxy/gate"
@@ -172,6 +173,12 @@ func (e *errand) strandEvent(ev loop.Events) {
 		}
 		e.readHead()
 	default:
+		if ev&loop.Writable != 0 && e.full {
+			e.full = false
+			if e.upload(); e.strand == nil { // it broke off
+				return
+			}
+		}
 		e.carry()
 	}
 }
@@ -190,17 +197,42 @@ func (e *errand) dialed(ev loop.Events) {
 
 // callerEvent hears of the client's connection.
 func (e *errand) callerEvent(ev loop.Events) {
+	c := e.caller
+	hungUp := ev&(loop.HangUp|loop.Failed) != 0
+	if e.uploading() {
+		hungUp = c.hungUp // it may have been heard of before the last of the body was read
+		if ev&loop.Expired != 0 {
+			e.lateBody()
+		} else {
+			e.upload()
+		}
+		if c.errand != e { // it is over, or a worker's
+			return
+		}
+	}
 	switch {
-	case e.uploading() && ev&loop.Expired != 0:
-		e.lateBody()
-	case e.uploading():
-		e.upload()
-	case ev&(loop.HangUp|loop.Failed) != 0 && e.caller.gone():
+	case hungUp && !e.uploading() && c.gone():
 		e.clientGone()
+	case !e.blocked:
 	case ev&loop.Expired != 0:
 		e.stall()
-	case ev&loop.Writable != 0 && e.blocked:
+	case ev&loop.Writable != 0:
 		e.room()
+	}
+}
+
+// awaitCaller sets the deadline of what is awaited of the client: more of its
+// body, room for more of the answer, or both.
+func (e *errand) awaitCaller() {
+	at := int64(math.MaxInt64)
+	if e.uploading() {
+		at = e.readAt + int64(e.reading.left())
+	}
+	if e.blocked {
+		at = min(at, e.blockedAt+int64(e.x.writing.left()))
+	}
+	if at < math.MaxInt64 {
+		e.lane.loop.SetDeadline(e.caller.key, at)
 	}
 }
 

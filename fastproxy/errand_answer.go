@@ -195,7 +195,7 @@ func (e *errand) wrote(n int, all bool) {
 		e.stuck = false
 	case !e.blocked:
 		e.blocked, e.blockedAt, e.caller.stalled = true, l.loop.Now(), true
-		l.loop.SetDeadline(e.caller.key, l.loop.Now()+int64(x.writing.left()))
+		e.awaitCaller()
 	}
 }
 
@@ -209,7 +209,7 @@ func (e *errand) room() {
 		}
 		e.unsent = e.unsent[n:]
 		if len(e.unsent) > 0 {
-			e.lane.loop.SetDeadline(e.caller.key, e.lane.loop.Now()+int64(e.x.writing.left()))
+			e.awaitCaller()
 			return
 		}
 	}
@@ -219,7 +219,7 @@ func (e *errand) room() {
 			return
 		}
 		if e.pipe != nil && e.pipe.Held() > 0 {
-			e.lane.loop.SetDeadline(e.caller.key, e.lane.loop.Now()+int64(e.x.writing.left()))
+			e.awaitCaller()
 			return
 		}
 	}
@@ -238,15 +238,12 @@ func (e *errand) waited() {
 
 // stall cuts a client who has not read for too long.
 func (e *errand) stall() {
-	if !e.blocked {
-		return // the deadline of its last wait for a head
-	}
 	e.waited()
 	if e.x.writing.left() <= 0 {
 		e.abort()
 		return
 	}
-	e.lane.loop.SetDeadline(e.caller.key, e.lane.loop.Now()+int64(e.x.writing.left()))
+	e.awaitCaller()
 }
 
 // letGo gives back the buffer of unsent.

@@ -38,7 +38,7 @@ func (e *errand) sentHead(n int) {
 	}
 	e.reading = pace{limits: &l.p.limits}
 	e.readAt = l.loop.Now()
-	l.loop.SetDeadline(c.key, l.loop.Now()+int64(e.reading.left()))
+	e.awaitCaller()
 	e.upload()
 }
 
@@ -56,7 +56,8 @@ func (e *errand) sayContinue() bool {
 }
 
 // upload passes the body on until Shiny has no room or the client has sent no
-// more. What waits, waits in the client's socket.
+// more, before the answer and beside it. What waits, waits in the client's
+// socket.
 func (e *errand) upload() {
 	c, st := e.caller, e.strand
 	for range acceptsPerTurn {
@@ -74,14 +75,16 @@ func (e *errand) upload() {
 			if err == io.EOF {
 				err = errBodyCut
 			}
-			e.hand(fmt.Errorf("%w: %w", errUpload, err))
+			e.bodyFailed(err)
 			return
 		}
 		short := n < len(b) && !c.hungUp
 		took, err := loop.Write(st.fd(), b[:n])
 		if err != nil && err != loop.ErrAgain {
 			e.left = -1 // Shiny wants no more; its answer may be here
-			e.readHead()
+			if e.stage == asking {
+				e.readHead()
+			}
 			return
 		}
 		e.full = took < n
@@ -103,11 +106,20 @@ func (e *errand) sent(n int) {
 	e.x.body.read += int64(n)
 	e.reading.moved(n, time.Duration(now-e.readAt))
 	e.readAt = now
-	// R reads uploads between two computations: as long as an answer may take.
-	l.loop.SetDeadline(e.strand.key, now+int64(e.s.headerTimeout))
-	if e.left > 0 {
-		l.loop.SetDeadline(e.caller.key, now+int64(e.reading.left()))
+	if e.stage == asking { // R reads uploads between two computations: as long as an answer may take
+		l.loop.SetDeadline(e.strand.key, now+int64(e.s.headerTimeout))
 	}
+	e.awaitCaller()
+}
+
+// bodyFailed ends a request whose body does not come whole: with a page, or,
+// when its answer has begun, by breaking that off.
+func (e *errand) bodyFailed(err error) {
+	if e.stage == answering {
+		e.abort()
+		return
+	}
+	e.hand(fmt.Errorf("%w: %w", errUpload, err))
 }
 
 // lateBody cuts a client whose body does not come, unless it is Shiny who does
@@ -120,11 +132,11 @@ func (e *errand) lateBody() {
 	}
 	e.readAt = now
 	if e.reading.left() <= 0 {
-		e.hand(fmt.Errorf("%w: %w", errUpload, os.ErrDeadlineExceeded))
+		e.bodyFailed(os.ErrDeadlineExceeded)
 		return
 	}
-	l.loop.SetDeadline(e.caller.key, now+int64(e.reading.left()))
+	e.awaitCaller()
 }
 
 // uploading reports that the rest of the body is still to be passed on.
-func (e *errand) uploading() bool { return e.left > 0 && e.stage == asking }
+func (e *errand) uploading() bool { return e.left > 0 && e.stage != dialing }

@@ -1,7 +1,12 @@
 package fastproxy
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
 	"io"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +110,124 @@ func TestContinueIsNeverSaidInsideAnAnswer(t *testing.T) {
 			t.Fatalf("client was told %q, want %q", got, want)
 		}
 	}
+}
+
+// Some apps answer while they read: what they say of one piece may be what the
+// client waits for before it sends the next.
+func TestAnswerAndUploadPassAtTheSameTime(t *testing.T) {
+	const hello, world = "5\r\nhello\r\n", "6\r\n world\r\n"
+	for name, c := range map[string]struct {
+		line  string
+		piece [3]string
+	}{
+		"chunked":       {"Transfer-Encoding: chunked", [3]string{hello, world, "0\r\n\r\n"}},
+		"with a length": {"Content-Length: 12", [3]string{"hello", " world", "!"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, nil, nil)
+			c0 := d.dial()
+			c0.say(d.request("POST /reports/echo", c.line))
+			s := d.shiny.accept()
+			s.head()
+			c0.say(c.piece[0])
+			s.want(c.piece[0])
+			s.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+			c0.wantHead("HTTP/1.1 200 OK", "Connection: close")
+			s.say(hello)
+			c0.want(hello)
+			c0.say(c.piece[1])
+			s.want(c.piece[1])
+			s.say(world)
+			c0.want(world)
+			c0.say(c.piece[2])
+			s.want(c.piece[2])
+			s.say("0\r\n\r\n")
+			c0.want("0\r\n\r\n")
+			c0.wantEnd("")
+			d.eventuallyLogged("fastproxy.access", "/reports/echo", `"http.request.body.bytes":1`) // all of it: 11 or 12
+		})
+	}
+}
+
+func TestLargeBodiesPassBothWaysAtTheSameTime(t *testing.T) {
+	const size = 16 << 20 // more than all buffers on the way together
+	d := startDoor(t, nil, nil)
+	c0 := d.dial()
+	length := "Content-Length: " + strconv.Itoa(size)
+	c0.say(d.request("POST /reports/echo", length))
+	s := d.shiny.accept()
+	s.head()
+	s.say("HTTP/1.1 200 OK\r\n" + length + "\r\n\r\n")
+	c0.wantHead("HTTP/1.1 200 OK")
+	echoed, sent := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := io.CopyN(s.nc, s.r, size)
+		echoed <- err
+	}()
+	go func() {
+		_, err := io.CopyN(c0.nc, rand.NewChaCha8([32]byte{1}), size)
+		sent <- err
+	}()
+	back, want := sha256.New(), sha256.New()
+	io.CopyN(want, rand.NewChaCha8([32]byte{1}), size)
+	if n, err := io.CopyN(back, c0.r, size); err != nil {
+		t.Fatalf("after %d bytes: %v", n, err)
+	}
+	if err := errors.Join(<-echoed, <-sent); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(back.Sum(nil), want.Sum(nil)) {
+		t.Error("other bytes came back than were sent")
+	}
+	c0.wantEnd("")
+}
+
+// Half an upload must not look like a whole one, and so its answer neither.
+func TestUploadThatBreaksOffBreaksItsAnswerOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		line  string
+		piece string
+		stop  func(*peer)
+	}{
+		"ends, with a length":   {"Content-Length: 12", "hello", (*peer).closeWrite},
+		"ends, chunked":         {"Transfer-Encoding: chunked", "5\r\nhello\r\n", (*peer).closeWrite},
+		"stalls, with a length": {"Content-Length: 12", "hello", func(*peer) {}},
+		"stalls, chunked":       {"Transfer-Encoding: chunked", "5\r\nhello\r\n", func(*peer) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, nil, func(p *Proxy) {
+				if strings.HasPrefix(name, "stalls") {
+					p.limits.paceStart, p.limits.paceMost = 100*time.Millisecond, 100*time.Millisecond
+				}
+			})
+			c0 := d.dial()
+			c0.say(d.request("POST /reports/echo", c.line) + c.piece)
+			s := d.shiny.accept()
+			s.head()
+			s.want(c.piece)
+			s.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nso\r\n")
+			c0.wantHead("HTTP/1.1 200 OK")
+			c0.want("2\r\nso\r\n")
+			c.stop(c0)
+			c0.wantBroken()
+			s.wantGone()
+		})
+	}
+}
+
+func TestClientThatLeavesBehindItsUploadIsNoticed(t *testing.T) {
+	d := startDoor(t, nil, quickly)
+	c0 := d.dial()
+	c0.say(d.request("POST /reports/upload", "Content-Length: 12") + "hello")
+	s := d.shiny.accept()
+	s.head()
+	s.want("hello")
+	c0.say(" world!")
+	c0.close()
+	s.want(" world!")
+	s.wantGone()
 }
 
 func TestExpectIsAnsweredAfterTheDecision(t *testing.T) {

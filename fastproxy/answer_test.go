@@ -88,6 +88,8 @@ var answers = map[string]struct {
 		client: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", end: "kept", reused: true},
 	"103 passes": {shiny: "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
 		client: "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", end: "kept", reused: true},
+	"sixteen interim answers": {shiny: strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", maxInterim) + "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
+		client: strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", maxInterim) + "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", end: "kept", reused: true},
 	"103 does not pass to HTTP/1.0": {request: "GET /reports/ HTTP/1.0", shiny: "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
 		client: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", end: "closed"},
 	"chunks with extensions and trailers": {shiny: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n",

@@ -171,7 +171,7 @@ func (t *transfer) clientGone() { t.drop(errClientGone) }
 // clients that know them (RFC 9110 section 15.2), but for 100, which answers
 // an Expect that was ours to answer.
 func (t *transfer) readFinalHead() error {
-	for range maxInterim {
+	for interims := 0; ; interims++ {
 		if err := t.readHead(); err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (t *transfer) readFinalHead() error {
 			t.uc.SetReadDeadline(time.Time{})
 			t.mu.Unlock()
 			return nil
-		case a.status == 101:
+		case a.status == 101, interims == maxInterim:
 			return errAnswerHead
 		case a.status != 100 && t.x.head.minor == 1:
 			head := t.s.appendAnswerHead(nil, t.x, t.r, a)
@@ -194,7 +194,6 @@ func (t *transfer) readFinalHead() error {
 			}
 		}
 	}
-	return errAnswerHead
 }
 
 // readHead reads one head into t.answer.

@@ -88,9 +88,9 @@ func (s *Settings) checkSomeLogin(p *config.Errors) {
 }
 
 func (s *Settings) checkShiny(p *config.Errors) {
-	if !isHostName(s.Shiny.Host) && !isHostPort("["+s.Shiny.Host+"]") {
+	isHost := isHostName(s.Shiny.Host) || isHostPort("["+s.Shiny.Host+"]")
+	if !isHost {
 		s.bad(p, "shiny.host", withoutUser(s.Shiny.Host), "want a host's name or address alone, such as localhost")
-		return
 	}
 	for _, port := range []struct {
 		path  string
@@ -100,7 +100,7 @@ func (s *Settings) checkShiny(p *config.Errors) {
 		found := fmt.Sprint(port.n)
 		if port.n < 1 || port.n > 65535 {
 			s.bad(p, port.path, found, "want a port number from 1 to 65535")
-		} else if s.listensOn(strings.TrimPrefix(s.shinyURL(port.n), "http://")) && !s.hasOwnMount(port.mount) {
+		} else if isHost && s.listensOn(strings.TrimPrefix(s.shinyURL(port.n), "http://")) && !s.hasOwnMount(port.mount) {
 			s.bad(p, port.path, found, "where fastproxy itself listens; want Shiny's port")
 		}
 	}

@@ -148,14 +148,14 @@ func TestEveryWrongSettingSaysWhereFoundAndWanted(t *testing.T) {
 }
 
 func TestAllWrongSettingsAreReportedAtOnce(t *testing.T) {
-	got := problemsOf(t, "AUTH0_DOMAIN=https://a/\nSHINY_PORT=x\nSESSION_MAX=0\n", "mounts:\n  - {path: /x/}\n", "PUBLIC_URL=ftp://h", "REDIS_URL=redis://h")
-	for _, want := range []string{".env:1: AUTH0_DOMAIN", "settings: AUTH0_CLIENT_ID", "settings: AUTH0_CLIENT_SECRET", ".env:2: SHINY_PORT", ".env:3: SESSION_MAX",
+	got := problemsOf(t, "AUTH0_DOMAIN=https://a/\nSHINY_PORT=x\nSESSION_MAX=0\nSHINY_HOST=http://h\nSHINY_ADMIN_PORT=0\n", "mounts:\n  - {path: /x/}\n", "PUBLIC_URL=ftp://h", "REDIS_URL=redis://h")
+	for _, want := range []string{".env:1: AUTH0_DOMAIN", "settings: AUTH0_CLIENT_ID", "settings: AUTH0_CLIENT_SECRET", ".env:2: SHINY_PORT", ".env:3: SESSION_MAX", ".env:4: SHINY_HOST", ".env:5: SHINY_ADMIN_PORT",
 		"environment: PUBLIC_URL", "environment: REDIS_URL", "fastproxy.yml:2: mounts[0].upstream", "fastproxy.yml:2: mounts[0].allow"} {
 		if !slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, want) }) {
 			t.Errorf("%s is not in\n%s", want, strings.Join(got, "\n"))
 		}
 	}
-	if len(got) != 9 {
+	if len(got) != 11 {
 		t.Errorf("%d lines:\n%s", len(got), strings.Join(got, "\n"))
 	}
 }

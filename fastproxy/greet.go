@@ -23,20 +23,25 @@ func (p *Proxy) Greet(w io.Writer) {
 	for _, l := range loginLines(set) {
 		fmt.Fprintf(w, "  sign-in   %s\n", l)
 	}
-	closed := ""
 	for _, m := range set.Mounts() {
 		fmt.Fprintf(w, "  %-9s %s -> %s%s\n", m.Rule.String(), m.Path, m.Upstream, m.UpstreamPath)
-		if m.Rule.String() == "nobody" {
-			closed = m.Path
-		}
 	}
-	if closed == "/admin/" {
-		fmt.Fprintf(w, "  closed    nobody may enter /admin/; to let somebody in, set ADMIN_USERS=<user id> (their id is at %s/.fastproxy/session)\n", s.publicOrigin)
+	if closed := s.closedLine(); closed != "" {
+		fmt.Fprintf(w, "  closed    %s\n", closed)
 	}
 	fmt.Fprintf(w, "  watch     http://%s/metrics\n", p.ops.Addr())
 	for _, warning := range p.warnings {
 		fmt.Fprintf(w, "  WARNING   %s\n", warning)
 	}
+}
+
+// closedLine says that nobody may enter /admin/ and what opens it; "" when
+// somebody may.
+func (s *snapshot) closedLine() string {
+	if !s.settings.AdminIsClosed() {
+		return ""
+	}
+	return "nobody may enter /admin/; to let somebody in, set ADMIN_USERS=<user id> (their id is at " + s.publicOrigin + "/.fastproxy/session)"
 }
 
 func loginLines(set *Settings) (lines []string) {
@@ -65,7 +70,11 @@ func (p *Proxy) LogStart(version string) {
 	for _, warning := range p.warnings {
 		p.log.Logger().Warn(warning)
 	}
+	closed := zap.Skip()
+	if line := s.closedLine(); line != "" {
+		closed = zap.String("fastproxy.closed", line)
+	}
 	p.log.Logger().Info("started", zap.String("service.version", version), zap.Strings("fastproxy.listen", at),
 		zap.String("fastproxy.public_url", s.publicOrigin), zap.Strings("fastproxy.login", loginLines(s.settings)),
-		zap.Strings("fastproxy.mounts", mounts), zap.String("fastproxy.ops_listen", p.ops.Addr().String()))
+		zap.Strings("fastproxy.mounts", mounts), closed, zap.String("fastproxy.ops_listen", p.ops.Addr().String()))
 }

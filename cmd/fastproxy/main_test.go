@@ -368,6 +368,7 @@ func TestServeLogsAsJSONAndReopensItsFile(t *testing.T) {
 	started := func() (v struct {
 		Listen  []string `json:"fastproxy.listen"`
 		Version string   `json:"service.version"`
+		Closed  string   `json:"fastproxy.closed"`
 	}) {
 		await(t, "the start's record", func() bool {
 			b, _ := os.ReadFile(file)
@@ -380,7 +381,7 @@ func TestServeLogsAsJSONAndReopensItsFile(t *testing.T) {
 		})
 		return v
 	}()
-	if started.Version == "" || len(started.Listen) != 1 {
+	if started.Version == "" || len(started.Listen) != 1 || !strings.Contains(started.Closed, "ADMIN_USERS=") {
 		t.Errorf("the start's record: %+v", started)
 	}
 	at := "http://" + started.Listen[0]

@@ -29,7 +29,9 @@ func (l *loader) fromYAML(f field, t *tree) {
 		if err == nil {
 			err = setItems(f.pointer(), items)
 		}
-		if err != nil {
+		if bad := (*itemError)(nil); errors.As(err, &bad) {
+			l.wrong(f, bad.item, err)
+		} else if err != nil {
 			l.problems.Add(f.path, l.origins.Where(f.path), "found %s, %s", t.kind, f.wanted(err))
 		}
 	case isMap:

@@ -16,7 +16,7 @@ func TestEveryProblemSaysWhereWhatAndWanted(t *testing.T) {
 		{"duration", "session:\n  # idle\n  idle: 12 parsecs\n", "", "", `f.yml:3: session.idle: found "12 parsecs", want a duration such as 12h, 30m or 7d`},
 		{"bool", "", "", "FED=maybe", `environment: FED: found "maybe", want true or false`},
 		{"text", "", "", "LEVEL=loud", `environment: LEVEL: found "loud", want info or debug`},
-		{"prefix", "trusted: [10.0.0.0/8, fe80::1%eth0]\n", "", "", `f.yml:1: trusted: found a list, want addresses or ranges such as 10.0.0.0/8, separated by commas`},
+		{"prefix", "trusted: [10.0.0.0/8, fe80::1%eth0]\n", "", "", `f.yml:1: trusted: found "fe80::1%eth0", want addresses or ranges such as 10.0.0.0/8, separated by commas`},
 		{"control", "", "", "HOST=a\x1b[31mb", `environment: HOST: found "a\x1b[31mb", want UTF-8 without control characters`},
 		{"bytes", "", "HOST=\xff\n", "", `.env:1: HOST: found "\xff", want UTF-8 without control characters`},
 		{"secret bytes", "", "", "KEY=\xffabc", `environment: KEY: found a value that does not fit, want UTF-8`},

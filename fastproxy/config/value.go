@@ -138,6 +138,13 @@ func parseBool(text string) (bool, error) {
 	return false, errors.New("want true or false")
 }
 
+// itemError is what is wanted in place of one element of a list.
+type itemError struct {
+	item, want string
+}
+
+func (e *itemError) Error() string { return e.want }
+
 func parsePrefixes(items []string) ([]netip.Prefix, error) {
 	var list []netip.Prefix
 	for _, s := range items {
@@ -145,14 +152,14 @@ func parsePrefixes(items []string) ([]netip.Prefix, error) {
 		if err != nil {
 			a, aerr := netip.ParseAddr(s)
 			if aerr != nil || a.Zone() != "" {
-				return nil, errors.New("want addresses or ranges such as 10.0.0.0/8, separated by commas")
+				return nil, &itemError{s, "want addresses or ranges such as 10.0.0.0/8, separated by commas"}
 			}
 			a = a.Unmap()
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
 		if p.Addr().Is4In6() {
 			if p.Bits() < 96 {
-				return nil, errors.New("want IPv4 ranges written as IPv4, such as 10.0.0.0/8")
+				return nil, &itemError{s, "want IPv4 ranges written as IPv4, such as 10.0.0.0/8"}
 			}
 			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 		}

@@ -161,7 +161,7 @@ func (e *errand) strandEvent(ev loop.Events) {
 	case e.stage == dialing:
 		e.dialed(ev)
 	case ev&loop.Expired != 0:
-		if e.stage == asking {
+		if e.stage == asking && (e.full || !e.uploading()) { // else it is the client who is waited for
 			e.hand(errSlow)
 		}
 	case e.stage == asking:

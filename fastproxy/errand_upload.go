@@ -32,7 +32,7 @@ func (e *errand) sentHead(n int) {
 		e.x.body.read += int64(n)
 		c.keep(c.kept[n:])
 	}
-	l.loop.SetDeadline(e.strand.key, l.loop.Now()+int64(e.s.headerTimeout))
+	e.awaitStrand()
 	if e.x.head.expect && e.x.head.hasBody() && !e.sayContinue() || e.left == 0 {
 		return
 	}
@@ -83,6 +83,7 @@ func (e *errand) upload() {
 		if err != nil && err != loop.ErrAgain {
 			e.left = -1 // Shiny wants no more; its answer may be here
 			if e.stage == asking {
+				e.awaitStrand()
 				e.readHead()
 			}
 			return
@@ -107,9 +108,15 @@ func (e *errand) sent(n int) {
 	e.reading.moved(n, time.Duration(now-e.readAt))
 	e.readAt = now
 	if e.stage == asking { // R reads uploads between two computations: as long as an answer may take
-		l.loop.SetDeadline(e.strand.key, now+int64(e.s.headerTimeout))
+		e.awaitStrand()
 	}
 	e.awaitCaller()
+}
+
+// awaitStrand sets the deadline of what is awaited of Shiny.
+func (e *errand) awaitStrand() {
+	l := e.lane.loop
+	l.SetDeadline(e.strand.key, l.Now()+int64(e.s.headerTimeout))
 }
 
 // bodyFailed ends a request whose body does not come whole: with a page, or,

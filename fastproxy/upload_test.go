@@ -217,6 +217,27 @@ func TestUploadThatBreaksOffBreaksItsAnswerOff(t *testing.T) {
 	}
 }
 
+// While the client sends, it is the client who is waited for.
+func TestSlowUploadIsNotTakenForASlowShiny(t *testing.T) {
+	for name, c := range map[string]struct{ line, piece string }{
+		"chunked":       {"Transfer-Encoding: chunked", "5\r\nhello\r\n"},
+		"with a length": {"Content-Length: 12", "hello"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDoor(t, map[string]string{"UPSTREAM_HEADER_TIMEOUT": "50ms"}, nil)
+			c0 := d.dial()
+			c0.say(d.request("POST /reports/upload", c.line) + c.piece)
+			s := d.shiny.accept()
+			s.head()
+			s.want(c.piece)
+			<-time.After(150 * time.Millisecond) // past Shiny's time, well within the client's
+			s.say("HTTP/1.1 204 No Content\r\n\r\n")
+			c0.wantHead("HTTP/1.1 204 No Content")
+		})
+	}
+}
+
 func TestClientThatLeavesBehindItsUploadIsNoticed(t *testing.T) {
 	d := startDoor(t, nil, quickly)
 	c0 := d.dial()

@@ -138,7 +138,10 @@ func (s *Settings) checkSession(p *config.Errors) {
 		s.bad(p, "session.cookie_samesite", site, fmt.Sprintf("want lax, or an https PUBLIC_URL: browsers take none only there, and people come to %s", s.PublicOrigin()))
 	}
 	if _, why := s.CookieSecret(); why != "" {
-		s.warn("%s: not used, cookies are sealed with a random key that is kept in %s", why, s.StateDir())
+		if !s.Session.CookieSecret.IsZero() {
+			why += ": not used"
+		}
+		s.warn("%s; cookies are sealed with a random key that is kept in %s", why, s.StateDir())
 	}
 	if _, why := s.CookieSecretPrevious(); why != "" {
 		s.warn("%s: not used", why)

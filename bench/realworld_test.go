@@ -90,15 +90,6 @@ func startNeighbour(t *testing.T, cmd *exec.Cmd, want string) (*neighbour, []str
 	}
 }
 
-// lacking skips a test by name of what is missing, or fails it where CI=true.
-func lacking(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing, and CI=true allows no skipping: `make tools` as root installs it", what)
-	}
-	t.Skipf("%s is missing: `make tools` as root installs it", what)
-}
-
 func needR(t *testing.T) string {
 	t.Helper()
 	rscript, err := exec.LookPath("Rscript")
@@ -120,15 +111,6 @@ func needNode(t *testing.T) string {
 		}
 	}
 	return node
-}
-
-func needChromium(t *testing.T) string {
-	t.Helper()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		lacking(t, "chromium")
-	}
-	return chromium
 }
 
 func aPort(t *testing.T) string {

@@ -104,10 +104,7 @@ func writeReport(t *testing.T, name string, r any) string {
 // but Chromium asking its maker for updates and the time.
 func browse(t *testing.T, file string, more []string) string {
 	t.Helper()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium here (make tools installs it)")
-	}
+	chromium := needChromium(t)
 	proxy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -151,4 +148,22 @@ func attribute(dom, name string) string {
 		return ""
 	}
 	return m[1]
+}
+
+// lacking skips a test by name of what is missing, or fails it where CI=true.
+func lacking(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing, and CI=true allows no skipping: `make tools` as root installs it", what)
+	}
+	t.Skipf("%s is missing: `make tools` as root installs it", what)
+}
+
+func needChromium(t *testing.T) string {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		lacking(t, "chromium")
+	}
+	return chromium
 }

@@ -8,28 +8,40 @@ import (
 	"fastproxy/bench"
 )
 
-// targetFlags say where the load goes and what is watched there.
-type targetFlags struct {
+// appFlags say where an app is and how it is reached.
+type appFlags struct {
 	URL     string        `arg:"" name:"URL" help:"Where the load goes."`
 	Header  []string      `short:"H" sep:"none" placeholder:"'NAME: VALUE'" help:"Goes with every request and upgrade. May be given several times."`
 	Cookie  string        `placeholder:"NAME=VALUE" help:"Same as -H 'Cookie: …'."`
-	Pid     []int         `help:"Process whose memory, CPU and descriptors are watched, with its descendants. May be given several times."`
-	PidFile []string      `placeholder:"FILE" help:"The same, by a file with the number in it; read again after a restart."`
 	CA      string        `name:"ca" placeholder:"FILE" help:"Certificates (PEM) of authorities to trust beside the system's."`
 	Source  []string      `placeholder:"ADDR" help:"Local address to connect from. May be given several times."`
 	Timeout time.Duration `placeholder:"30s" help:"For connecting, for the handshake and for each answer."`
 }
 
-func (f *targetFlags) target() (bench.Target, error) {
+func (f *appFlags) app() (bench.Target, error) {
 	lines := f.Header
 	if f.Cookie != "" {
 		lines = append(lines, "Cookie: "+f.Cookie)
 	}
-	t := bench.Target{URL: f.URL, Sources: f.Source, Timeout: f.Timeout, Pids: f.Pid, PidFiles: f.PidFile}
+	t := bench.Target{URL: f.URL, Sources: f.Source, Timeout: f.Timeout}
 	var err error
 	if t.Header, err = bench.Headers(lines); err == nil && f.CA != "" {
 		t.Roots, err = bench.Authorities(f.CA)
 	}
+	return t, err
+}
+
+// targetFlags say where the load goes and what is watched there.
+type targetFlags struct {
+	appFlags `embed:""`
+
+	Pid     []int    `help:"Process whose memory, CPU and descriptors are watched, with its descendants. May be given several times."`
+	PidFile []string `placeholder:"FILE" help:"The same, by a file with the number in it; read again after a restart."`
+}
+
+func (f *targetFlags) target() (bench.Target, error) {
+	t, err := f.app()
+	t.Pids, t.PidFiles = f.Pid, f.PidFile
 	return t, err
 }
 

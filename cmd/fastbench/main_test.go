@@ -67,6 +67,7 @@ func TestWrongUseEndsWithTwoAndSaysWhat(t *testing.T) {
 		{"http http://h/ --login nobody", "want user:password"},
 		{"http http://h/ --json " + here + "/no/file", "no such file or directory"},
 		{"http ftp://h/", "want ws://, wss://, http:// or https://"},
+		{"record http://h/ --pid 1", "unknown flag --pid"}, // nothing is measured there
 		{"compare " + here + "/plan.yml", "no such file"},
 		{"replay " + here + "/recording.log http://127.0.0.1:1/ --output-dir " + here + "/out", "no such file"},
 		{"replay", `expected "<RECORDING> <URL>"`},

@@ -81,7 +81,7 @@ func (c *replayCommand) run(ctx context.Context) int {
 }
 
 type recordCommand struct {
-	targetFlags `embed:""`
+	appFlags    `embed:""`
 	signInFlags `embed:""`
 
 	Listen    string `default:"127.0.0.1:8600" placeholder:"ADDR" help:"Where the browser goes; loopback only."`
@@ -91,7 +91,7 @@ type recordCommand struct {
 }
 
 func (c *recordCommand) run(ctx context.Context) int {
-	target, err := c.target()
+	target, err := c.app()
 	if err != nil {
 		return failed(err)
 	}

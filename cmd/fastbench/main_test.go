@@ -71,6 +71,8 @@ func TestWrongUseEndsWithTwoAndSaysWhat(t *testing.T) {
 		{"compare " + here + "/plan.yml", "no such file"},
 		{"replay " + here + "/recording.log http://127.0.0.1:1/ --output-dir " + here + "/out", "no such file"},
 		{"replay", `expected "<RECORDING> <URL>"`},
+		{"replay r.log http://h/ --log-level loud", `found level "loud"`},
+		{"replay " + here + "/recording.log http://127.0.0.1:1/ --log-level WARN --output-dir " + here + "/out", "no such file"},
 	} {
 		code, out, errs := ends(t, strings.Fields(c.args)...)
 		want := exitUsage

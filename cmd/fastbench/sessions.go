@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"fastproxy/bench"
@@ -48,7 +49,7 @@ type replayCommand struct {
 	OutputDir             string  `placeholder:"DIR" help:"Where the CSV files for shinyloadtest go (default: test-logs- and the time)."`
 	OverwriteOutput       bool    `help:"Replace an output directory that is there."`
 	DebugLog              bool    `help:"Write every message into debug.log there."`
-	LogLevel              string  `default:"warn" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
+	LogLevel              level   `default:"warn" help:"debug, info, warn or error."`
 
 	Transport string `default:"websocket" enum:"websocket,xhr_streaming,xhr,eventsource" help:"How the messages of a SockJS recording travel: websocket, xhr_streaming, xhr or eventsource."`
 	APIKey    string `name:"api-key" env:"SHINYCANNON_CONNECT_API_KEY" placeholder:"KEY" help:"Of Posit Connect, for a recording that needs one; better kept in the variable."`
@@ -87,7 +88,7 @@ type recordCommand struct {
 	Listen    string `default:"127.0.0.1:8600" placeholder:"ADDR" help:"Where the browser goes; loopback only."`
 	Output    string `default:"recording.log" placeholder:"FILE" help:"The recording; post files are put beside it."`
 	Overwrite bool   `help:"Replace a recording that is there."`
-	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
+	LogLevel  level  `default:"info" help:"debug, info, warn or error."`
 }
 
 func (c *recordCommand) run(ctx context.Context) int {
@@ -107,11 +108,18 @@ func (c *recordCommand) run(ctx context.Context) int {
 	return exitOK
 }
 
-// logger writes to standard error what is at least as important as level.
-func logger(level string) *slog.Logger {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		l = slog.LevelWarn // kong lets the four through only
+// level is one of slog's four, in capitals or not, as shinycannon takes it.
+type level struct{ slog.Level }
+
+func (l *level) UnmarshalText(text []byte) error {
+	switch strings.ToLower(string(text)) {
+	case "debug", "info", "warn", "error":
+		return l.Level.UnmarshalText(text)
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l}))
+	return fmt.Errorf("found level %q, want debug, info, warn or error", text)
+}
+
+// logger writes to standard error what is at least as important as l.
+func logger(l level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l.Level}))
 }

@@ -84,6 +84,9 @@ func (w *walk) step(a *answer) (*call, error) {
 		return nil, faultf("status "+strconv.Itoa(a.status), "signing in: %s answers %d (%s)", place(a.at), a.status, p.said())
 	}
 	if !home && !w.oidc {
+		if err := w.movedTo(a); err != nil {
+			return nil, err
+		}
 		return nil, faultf("sign-in", "the app sends visitors to %s; --oidc signs in there", place(a.at))
 	}
 	if home && w.oidc {
@@ -93,6 +96,9 @@ func (w *walk) step(a *answer) (*call, error) {
 	}
 	f := p.choose(w.who.User)
 	if f == nil {
+		if err := w.movedTo(a); err != nil {
+			return nil, err
+		}
 		return nil, faultf("sign-in", "%s answers %d and has no form to fill in (%s)", place(a.at), a.status, p.said())
 	}
 	return w.fill(f, p, a)
@@ -103,6 +109,16 @@ func (w *walk) arrived(a *answer) bool {
 	path := w.v.net.home.Path
 	inside := a.at.Path == path || strings.HasPrefix(a.at.Path, path+"/")
 	return w.v.net.isHome(a.at) && inside && a.status < 400 && !strings.HasSuffix(a.at.Path, "/__login__") && !ownPath(a.at.Path, path)
+}
+
+// movedTo is an error where a is the app under another origin: who asked by
+// 127.0.0.1 may have been sent to localhost, whose cookies are others.
+func (w *walk) movedTo(a *answer) error {
+	path := w.v.net.home.Path
+	if w.v.net.isHome(a.at) || path == "" || a.at.Path != path && !strings.HasPrefix(a.at.Path, path+"/") {
+		return nil
+	}
+	return faultf("sign-in", "%s sends visitors to %s; give that address", clip(origin(w.v.net.home), 100), place(a.at))
 }
 
 // ownPath tells the paths of the proxy itself, for an app at its root.

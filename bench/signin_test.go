@@ -222,6 +222,18 @@ func TestAnIssuerIsLeftAloneWithoutBeingToldTo(t *testing.T) {
 	}
 }
 
+func TestAnAppThatHasAnotherAddressSaysWhichToGive(t *testing.T) {
+	p := newPortal(t)
+	other := newPortal(t)
+	other.mux.HandleFunc("/app/", htmlOf("<title>app</title>"))
+	p.app(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/app/", http.StatusFound) })
+	for _, in := range []SignIn{{}, {OIDC: true}} {
+		if err := p.signIn(t, in); faultKind(err) != "sign-in" || !strings.Contains(err.Error(), p.URL+" sends visitors to "+other.URL+"/app/; give that address") {
+			t.Errorf("error is %v", err)
+		}
+	}
+}
+
 func TestAPageThatOnlyAScriptFillsIsSaidToHaveNoForm(t *testing.T) {
 	p := newPortal(t)
 	p.behindIssuer(t, map[string]func(http.ResponseWriter, *http.Request){"/authorize": htmlOf("<title>Sign in with  Auth0</title><script>lock.show()</script>")})

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
 	"time"
 
 	"go.uber.org/zap"
+
+	"fastproxy/fastproxy/loop"
 )
 
 const acceptPause = 100 * time.Millisecond
@@ -45,9 +48,7 @@ func listenOn(a ListenAddr) (net.Listener, error) {
 	if a.Network != "unix" {
 		var lc net.ListenConfig
 		lc.SetMultipathTCP(false) // Go's default; what it accepts would not have the listener's options
-		if a.Shared {
-			lc.Control = sharePort
-		}
+		lc.Control = a.tune
 		return lc.Listen(context.Background(), a.Network, a.Address)
 	}
 	if err := removeStaleSocket(a.Address); err != nil {
@@ -63,6 +64,20 @@ func listenOn(a ListenAddr) (net.Listener, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// tune is a net.ListenConfig's Control. What it sets, accepted connections have
+// too.
+func (a ListenAddr) tune(network, address string, raw syscall.RawConn) error {
+	if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().IsLoopback() {
+		if err := raw.Control(func(fd uintptr) { loop.Unpace(int(fd)) }); err != nil {
+			return err
+		}
+	}
+	if a.Shared {
+		return sharePort(network, address, raw)
+	}
+	return nil
 }
 
 // removeStaleSocket removes a socket file that nobody listens on any more.

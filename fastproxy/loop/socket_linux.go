@@ -60,7 +60,8 @@ func Write(fd int, b []byte) (int, error) {
 // Connect begins to connect a new non-blocking TCP socket. Once it is watched,
 // Writable or Failed says that it is done, and SocketError how it went. From
 // source unless that is the zero Addr; the port is the kernel's choice among
-// those free towards this very address. TCP_NODELAY is on.
+// those free towards this very address. TCP_NODELAY is on; towards this machine
+// nothing is paced.
 func Connect(to netip.AddrPort, source netip.Addr) (fd int, err error) {
 	family := unix.AF_INET
 	if to.Addr().Is6() && !to.Addr().Is4In6() {
@@ -79,6 +80,9 @@ func Connect(to netip.AddrPort, source netip.Addr) (fd int, err error) {
 
 func connect(fd int, to netip.AddrPort, source netip.Addr) error {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if to.Addr().IsLoopback() {
+		Unpace(fd)
+	}
 	if source.IsValid() {
 		// Else bind would take a port for all destinations, of 28,232.
 		unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)

@@ -41,6 +41,7 @@ func Accept(listener int) (fd int, peer netip.AddrPort, err error) { return -1, 
 func SocketError(fd int) error                                     { return errSystem }
 func ResetOnClose(fd int) error                                    { return errSystem }
 func CloseFD(int)                                                  {}
+func Unpace(int)                                                   {}
 
 // ErrNoSplice is what a Pipe says where there is no splice.
 var ErrNoSplice = errors.New("loop: splice: not possible here")

@@ -33,6 +33,8 @@ test: tools vet ## everything: go vet, gofmt, all tests with -race, the real-wor
 		echo '--> no C compiler: the tests run WITHOUT the race detector'; race=; \
 	fi; \
 	go test $$race -count=1 -timeout 20m $(TESTFLAGS) ./...; \
+	echo '--> what the race detector keeps from being seen: allocations, and what idle tunnels hold'; \
+	go test -count=1 -timeout 5m -run 'AllocatesNothing|Conforms//AllocatesNothing|Conforms//HoldsNoBuffer|IdleTunnel' $(TESTFLAGS) ./fastproxy/... ./cache ./jwks; \
 	echo '--> the front door once more, on the portable engine'; \
 	FASTPROXY_TEST_ENGINE=portable go test $$race -short -count=1 -timeout 10m $(TESTFLAGS) ./fastproxy
 

@@ -79,7 +79,8 @@
 // lent, because a worker for each slow upload was 29 KB, and an upgrade by a
 // worker cost twice nginx's; one lane accepts for all, since with more each
 // newcomer wakes them all; listeners are plain TCP, because Go's default, MPTCP,
-// loses the options that sockets inherit.
+// loses the options that sockets inherit, and one of those is that what stays on
+// this machine is not paced (loop.Unpace).
 //
 // There is no io_uring engine. A prototype of the byte path alone (multishot
 // receive, provided buffers, batched sends; no scanner, half-close, counts or
